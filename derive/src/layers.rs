@@ -1,0 +1,166 @@
+//! Layers as they stand in the source.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{Attribute, Error, GenericArgument, Ident, PathArguments, Result, Type, TypePath};
+
+/// The layers around others, whose arguments have places of their own in a trace.
+const AROUND: [&str; 3] = ["Residual", "SkipConcat", "Repeat"];
+
+/// The layers whose names formwork writes from their sizes; any other is called what the source calls it.
+const KNOWN: [&str; 23] = [
+    "Residual", "SkipConcat", "Repeat", "NoBias", "Linear", "Conv2d", "MaxPool2d", "AvgPool2d", "AdaptiveAvgPool2d", "GlobalAvgPool2d",
+    "Flatten", "Reshape", "Dropout", "Relu", "LeakyRelu", "Sigmoid", "Tanh", "Gelu", "GeluTanh", "Silu", "Softmax", "LogSoftmax", "Net",
+];
+
+/// The way to a layer: formwork's `Step`s.
+type Path = Vec<u16>;
+
+/// formwork's `ARGUMENT` and `OUTPUT`.
+const ARGUMENT: u16 = 0x8000;
+const OUTPUT: u16 = 0xFFFF;
+
+/// Reads layers, and notes where in the source each of them is.
+#[derive(Default)]
+pub struct Reader {
+    sites: Vec<(Path, Span, Span)>,
+    names: Vec<TokenStream>,
+}
+
+impl Reader {
+    /// The layer as a type that also carries the names that the source gives its parts.
+    pub fn layer(&mut self, layer: &Type, path: &Path) -> TokenStream {
+        self.site(path, layer);
+        match layer {
+            Type::Paren(inner) => self.layer(&inner.elem, path),
+            Type::Group(inner) => self.layer(&inner.elem, path),
+            Type::Tuple(tuple) => {
+                let items = tuple.elems.iter().enumerate().map(|(i, item)| self.layer(item, &below(path, i as u16)));
+                let items: Vec<TokenStream> = items.collect();
+                quote!((#(#items,)*))
+            }
+            Type::Path(named) => self.named(named, path),
+            other => quote!(#other),
+        }
+    }
+
+    /// The layers of a tuple as fields, however many there are; `None` for a single layer.
+    pub fn items(&mut self, layers: &Type) -> Option<Vec<TokenStream>> {
+        let Type::Tuple(tuple) = layers else { return None };
+        self.site(&Vec::new(), layers);
+        Some(tuple.elems.iter().enumerate().map(|(i, item)| self.layer(item, &vec![i as u16])).collect())
+    }
+
+    fn named(&mut self, named: &TypePath, path: &Path) -> TokenStream {
+        let Some(last) = named.path.segments.last() else { return quote!(#named) };
+        let name = last.ident.to_string();
+        if AROUND.contains(&name.as_str()) {
+            let mut named = named.clone();
+            if let Some(PathArguments::AngleBracketed(arguments)) = named.path.segments.last_mut().map(|last| &mut last.arguments) {
+                for (i, argument) in arguments.args.iter_mut().enumerate() {
+                    if let GenericArgument::Type(layer) = argument {
+                        *layer = Type::Verbatim(self.layer(layer, &below(path, ARGUMENT + i as u16)));
+                    }
+                }
+            }
+            return quote!(#named);
+        }
+        if KNOWN.contains(&name.as_str()) {
+            return quote!(#named);
+        }
+        let (marker, text) = (Ident::new(&format!("Name{}", self.names.len()), Span::call_site()), source_text(named));
+        self.names.push(quote! {
+            struct #marker;
+            impl ::formwork::types::SourceName for #marker {
+                const NAME: &'static str = #text;
+            }
+        });
+        quote!(::formwork::types::Called<#named, #marker>)
+    }
+
+    fn site(&mut self, path: &Path, layer: &Type) {
+        let (first, last) = ends(layer.to_token_stream());
+        self.sites.push((path.clone(), first, last));
+    }
+
+    /// Notes where the output is declared.
+    pub fn output(&mut self, declared: &TokenStream) {
+        let (first, last) = ends(declared.clone());
+        self.sites.push((vec![OUTPUT], first, last));
+    }
+
+    /// The markers that carry names.
+    pub fn names(&self) -> TokenStream {
+        self.names.iter().cloned().collect()
+    }
+
+    /// A constant that checks `network`, with one arm for each place in the source.
+    pub fn check(&self, network: &Ident) -> TokenStream {
+        let paths = self.sites.iter().map(|(path, ..)| quote!(&[#(#path),*]));
+        let arms = self.sites.iter().enumerate().map(|(i, &(_, first, last))| {
+            // A call reaches from its first token to its last, and so does the compiler's caret.
+            let callee = quote_spanned!(first=> ::formwork::types::check::<#network>);
+            let arguments = quote_spanned!(last=> ());
+            quote!(#i => #callee #arguments,)
+        });
+        quote! {
+            const _: () = match ::formwork::types::site::<#network>(&[#(#paths),*]) {
+                #(#arms)*
+                _ => (),
+            };
+        }
+    }
+}
+
+fn below(path: &Path, step: u16) -> Path {
+    let mut path = path.clone();
+    path.push(step);
+    path
+}
+
+/// The spans of the first and the last token.
+fn ends(tokens: TokenStream) -> (Span, Span) {
+    let trees: Vec<TokenTree> = tokens.into_iter().collect();
+    let first = trees.first().map_or_else(Span::call_site, |tree| match tree {
+        TokenTree::Group(group) => group.span_open(),
+        tree => tree.span(),
+    });
+    let last = trees.last().map_or_else(Span::call_site, |tree| match tree {
+        TokenTree::Group(group) => group.span_close(),
+        tree => tree.span(),
+    });
+    (first, last)
+}
+
+/// Tokens as a person would write them: `Conv2d<1, 6, 5>`.
+pub fn source_text(tokens: &impl ToTokens) -> String {
+    let spaced = tokens.to_token_stream().to_string();
+    let pairs = [(" < ", "<"), ("< ", "<"), (" <", "<"), (" >", ">"), (" ,", ","), (" :: ", "::"), ("( ", "("), (" )", ")")];
+    pairs.iter().fold(spaced, |text, (from, to)| text.replace(from, to))
+}
+
+/// Whether `#[layer(flatten)]` is on a field.
+pub fn is_flat(attributes: &[Attribute]) -> Result<bool> {
+    let mut flat = false;
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("layer")) {
+        attribute.parse_nested_meta(|meta| {
+            if meta.path.is_ident("flatten") {
+                flat = true;
+                Ok(())
+            } else {
+                Err(meta.error("expected `flatten`"))
+            }
+        })?;
+    }
+    Ok(flat)
+}
+
+/// A named field of a struct as formwork's `Field`.
+pub fn field(field: &syn::Field, layer: &TokenStream) -> Result<TokenStream> {
+    let Some(ident) = &field.ident else { return Err(Error::new_spanned(field, "a layer's fields have names; or write a tuple type")) };
+    let name = ident.to_string();
+    let prefix = if is_flat(&field.attrs)? { quote!(Flat) } else { quote!(Name) };
+    Ok(quote! {
+        ::formwork::types::Field::named(#name, <#layer as ::formwork::types::Layer>::SPEC).prefixed(::formwork::types::Prefix::#prefix)
+    })
+}

@@ -1,0 +1,64 @@
+//! Two values as one, and one as two.
+
+use super::{Backward, Forward, Step};
+use crate::float::Float;
+
+/// `y = a + b`.
+pub(crate) struct Add;
+
+impl<E: Float> Step<E> for Add {
+    fn forward(&self, at: Forward<'_, E>) {
+        let [a, b] = at.inputs;
+        at.output.iter_mut().zip(a.iter().zip(b)).for_each(|(y, (&a, &b))| *y = a + b);
+    }
+
+    fn backward(&self, at: Backward<'_, E>) {
+        for mut dx in at.d_inputs.into_iter().flatten() {
+            dx.put(at.d_output.iter().copied());
+        }
+    }
+}
+
+/// `y = x`.
+pub(crate) struct Copy;
+
+impl<E: Float> Step<E> for Copy {
+    fn forward(&self, at: Forward<'_, E>) {
+        at.output.copy_from_slice(at.inputs[0]);
+    }
+
+    fn backward(&self, mut at: Backward<'_, E>) {
+        if let Some(mut dx) = at.d_input() {
+            dx.put(at.d_output.iter().copied());
+        }
+    }
+}
+
+/// `b` behind `a`, sample by sample; `parts` is how many numbers each has.
+pub(crate) struct Concat {
+    pub parts: Vec<usize>,
+}
+
+impl<E: Float> Step<E> for Concat {
+    fn forward(&self, at: Forward<'_, E>) {
+        let width: usize = self.parts.iter().sum();
+        let mut begin = 0;
+        for (&part, input) in self.parts.iter().zip(at.inputs) {
+            for (y, x) in at.output.chunks_exact_mut(width).zip(input.chunks_exact(part)) {
+                y[begin..begin + part].copy_from_slice(x);
+            }
+            begin += part;
+        }
+    }
+
+    fn backward(&self, at: Backward<'_, E>) {
+        let width: usize = self.parts.iter().sum();
+        let mut begin = 0;
+        for (&part, dx) in self.parts.iter().zip(at.d_inputs) {
+            if let Some(mut dx) = dx {
+                dx.put(at.d_output.chunks_exact(width).flat_map(|dy| dy[begin..begin + part].iter().copied()));
+            }
+            begin += part;
+        }
+    }
+}

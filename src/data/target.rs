@@ -1,0 +1,63 @@
+//! Kinds of targets.
+
+use crate::error::Error;
+use crate::float::Float;
+use crate::types::Sample;
+use core::marker::PhantomData;
+use dfdx::shapes::{ConstDim, ConstShape, Rank0};
+
+/// What a sample is to become, as a kind: a class, or numbers of a shape.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a kind of target",
+    label = "expected `Class<C>`, `Labels<C, Shape>` or `Values<Shape>`"
+)]
+pub trait Target: 'static {
+    /// What one target is stored as.
+    type Number<E: Float>: Copy + Send + Sync + 'static;
+    /// How many there are for each sample.
+    const PER_SAMPLE: usize;
+
+    /// Checks that targets are what they should be.
+    ///
+    /// # Errors
+    /// [`Error::Class`] or [`Error::NotFinite`] with the first that is not.
+    fn check<E: Float>(targets: &[Self::Number<E>]) -> Result<(), Error>;
+}
+
+/// A class for each place of a sample of shape `S`, of `C` classes: the segments of an image.
+pub struct Labels<C, S>(PhantomData<fn() -> (C, S)>);
+
+/// One of `C` classes: `Class<10>`.
+pub type Class<const C: usize> = Labels<dfdx::shapes::Const<C>, Rank0>;
+
+/// Numbers of shape `S`: what a regression aims at, or how probable each class is.
+pub struct Values<S>(PhantomData<fn() -> S>);
+
+impl<C: ConstDim, S: ConstShape> Target for Labels<C, S> {
+    type Number<E: Float> = usize;
+    const PER_SAMPLE: usize = S::NUMEL;
+
+    fn check<E: Float>(targets: &[usize]) -> Result<(), Error> {
+        match targets.iter().position(|&class| class >= C::SIZE) {
+            Some(index) => Err(Error::Class { index, classes: C::SIZE, class: targets[index] }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl<S: Sample> Target for Values<S> {
+    type Number<E: Float> = E;
+    const PER_SAMPLE: usize = S::NUMEL;
+
+    fn check<E: Float>(targets: &[E]) -> Result<(), Error> {
+        finite("target", targets, S::NUMEL)
+    }
+}
+
+/// Checks that numbers are finite; `per_sample` of them belong together.
+pub(crate) fn finite<E: Float>(what: &'static str, numbers: &[E], per_sample: usize) -> Result<(), Error> {
+    match numbers.iter().position(|x| !x.is_finite()) {
+        Some(i) => Err(Error::NotFinite { what, index: i / per_sample.max(1), value: numbers[i].f64() }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,114 @@
+//! What runs a network: the seam between models and machines.
+
+use crate::error::Error;
+use crate::float::Float;
+use crate::learn::Optimizer;
+use crate::noise::Noise;
+use crate::types::{Dims, Spec};
+use core::ops::Range;
+use dfdx::shapes::Rank0;
+use dfdx::tensor::{Cpu, OwnedTape, Tensor};
+use dfdx::tensor_ops::Device;
+
+/// A machine that models run on, and the engine that it runs them with unless told otherwise.
+#[diagnostic::on_unimplemented(message = "models do not run on `{Self}`", label = "expected a dfdx device: `Cpu`, `Cuda` or `AutoDevice`")]
+pub trait Backend<E: Float>: Device<E> {
+    /// The fastest engine for this machine.
+    type Engine: Engine<E, Self>;
+}
+
+impl<E: Float> Backend<E> for Cpu
+where
+    Cpu: Device<E>,
+{
+    type Engine = crate::cpu::Static<E>;
+}
+
+#[cfg(feature = "cuda")]
+impl<E: Float> Backend<E> for dfdx::tensor::Cuda
+where
+    dfdx::tensor::Cuda: Device<E>,
+{
+    type Engine = crate::portable::Portable<E, dfdx::tensor::Cuda>;
+}
+
+/// Numbers in a row on a device; the shape is known elsewhere.
+pub type Flat<E, D, T = dfdx::tensor::NoneTape> = Tensor<(usize,), E, D, T>;
+
+/// A loss on dfdx's tape.
+pub type TapedScalar<E, D> = Tensor<Rank0, E, D, OwnedTape<E, D>>;
+
+/// What is to be made small, bound to the targets of a batch.
+pub trait Objective<E: Float, D: Device<E>>: Sync {
+    /// Whether [`Objective::part`] works, so that no tape is needed.
+    const FUSED: bool;
+
+    /// The share that some samples of the batch have in the loss; writes the gradient of the loss with respect to their
+    /// outputs.
+    fn part(&self, samples: Range<usize>, outputs: &[E], d_outputs: &mut [E]) -> E;
+
+    /// The loss of the whole batch in dfdx operations.
+    ///
+    /// # Errors
+    /// Those of the device.
+    fn taped(&self, outputs: Flat<E, D, OwnedTape<E, D>>) -> Result<TapedScalar<E, D>, D::Err>;
+}
+
+/// The loss of a batch and all its gradients, in plain numbers: for checks and for looking at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gradients<E> {
+    /// The loss.
+    pub loss: E,
+    /// With respect to the inputs, sample by sample.
+    pub inputs: Vec<E>,
+    /// With respect to the parameters, in the order of the flat buffer.
+    pub parameters: Vec<E>,
+}
+
+/// Runs one network: holds its parameters where the machine wants them, and knows its own way forward and back.
+pub trait Engine<E: Float, D: Device<E>>: Sized + Send + Sync {
+    /// An engine for layers that fit samples of shape `input`, with these parameters in the order of the flat buffer.
+    ///
+    /// # Errors
+    /// Those of the device.
+    fn new(device: &D, spec: &'static Spec, input: Dims, parameters: Vec<E>) -> Result<Self, Error>;
+
+    /// The parameters as plain numbers.
+    fn parameters(&self) -> Vec<E>;
+
+    /// Takes other parameters, as many as there are.
+    ///
+    /// # Errors
+    /// Those of the device.
+    fn set_parameters(&mut self, parameters: &[E]) -> Result<(), Error>;
+
+    /// What some samples become, without randomness.
+    ///
+    /// # Errors
+    /// Those of the device.
+    fn infer(&self, inputs: Flat<E, D>, samples: usize) -> Result<Flat<E, D>, Error>;
+
+    /// One step of an optimizer; returns the loss before it.
+    ///
+    /// # Errors
+    /// Those of the device, and [`Error::Optimizer`].
+    fn train<O: Objective<E, D>>(
+        &mut self,
+        inputs: &[E],
+        samples: usize,
+        noise: Option<Noise>,
+        objective: &O,
+        optimizer: &mut dyn Optimizer<E>,
+    ) -> Result<E, Error>;
+
+    /// The loss and its gradients, with the parameters left as they are.
+    ///
+    /// # Errors
+    /// Those of the device.
+    fn gradients<O: Objective<E, D>>(&mut self, inputs: &[E], samples: usize, noise: Option<Noise>, objective: &O) -> Result<Gradients<E>, Error>;
+
+    /// How many threads to use at most; engines that do not run on threads of this process take no notice.
+    fn set_threads(&mut self, threads: usize) {
+        let _ = threads;
+    }
+}

@@ -1,0 +1,167 @@
+//! What can go wrong at run time, as values that name what was expected, what was given, and where.
+
+use crate::types::Dims;
+use std::path::PathBuf;
+
+/// An error of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A device failed, most likely for want of memory.
+    #[error("the device failed while {during}: {message}")]
+    Device {
+        /// What it was doing.
+        during: &'static str,
+        /// What it says.
+        message: String,
+    },
+    /// A file could not be read or written.
+    #[error("{}: cannot {action}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A file is no safetensors file, or only a part of one.
+    #[error("{}: not a whole safetensors file: {message}", path.display())]
+    Safetensors {
+        /// The file.
+        path: PathBuf,
+        /// What the reader says.
+        message: String,
+    },
+    /// A file holds the parameters of another network.
+    #[error("{}: these are not the parameters of {network}:{}", path.display(), crate::checkpoint::listed(mismatches))]
+    Parameters {
+        /// The file.
+        path: PathBuf,
+        /// The network they were to be loaded into.
+        network: &'static str,
+        /// What does not match, tensor by tensor.
+        mismatches: Vec<Mismatch>,
+    },
+    /// A data file does not hold what it should.
+    #[error("{file}, line {line}: {problem}")]
+    Data {
+        /// The file.
+        file: String,
+        /// The line, counted from 1.
+        line: u64,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Samples and targets do not make a data set.
+    #[error("{what}: expected {expected}, given {given}")]
+    Count {
+        /// What was counted.
+        what: &'static str,
+        /// How many there should be.
+        expected: usize,
+        /// How many there are.
+        given: usize,
+    },
+    /// A class number that is none.
+    #[error("target {index}: expected a class below {classes}, given {class}")]
+    Class {
+        /// Which target, counted from 0.
+        index: usize,
+        /// How many classes there are.
+        classes: usize,
+        /// The number given.
+        class: usize,
+    },
+    /// A number that is not finite, where data must be.
+    #[error("{what} {index}: expected a finite number, given {value}")]
+    NotFinite {
+        /// What holds it.
+        what: &'static str,
+        /// Which sample, counted from 0.
+        index: usize,
+        /// The number.
+        value: f64,
+    },
+    /// An optimizer that has begun with one model was given another.
+    #[error("the optimizer keeps state for {expected} parameters, but is given {given}: use one optimizer for each model")]
+    Optimizer {
+        /// How many parameters it began with.
+        expected: usize,
+        /// How many it is given.
+        given: usize,
+    },
+    /// A gradient is not what central differences say.
+    #[error("{network}: {lowering}: d loss / d {of}: expected {expected:e}, given {given:e}")]
+    Gradient {
+        /// The network that was checked.
+        network: &'static str,
+        /// Which way it was lowered.
+        lowering: &'static str,
+        /// The number that was moved: an input or a parameter.
+        of: String,
+        /// What central differences say.
+        expected: f64,
+        /// What the way back says.
+        given: f64,
+    },
+}
+
+impl Error {
+    /// For `map_err`: the error of a device, with what it was doing.
+    pub(crate) fn device<X: core::fmt::Display>(during: &'static str) -> impl Fn(X) -> Error {
+        move |error| Error::Device { during, message: error.to_string() }
+    }
+
+    /// For `map_err`: the error of a file, with what was tried.
+    pub(crate) fn file(path: &std::path::Path, action: &'static str) -> impl Fn(std::io::Error) -> Error {
+        move |source| Error::File { path: path.to_owned(), action, source }
+    }
+}
+
+/// How a tensor of a file differs from the parameter it should be.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Mismatch {
+    /// The network has this parameter, the file has not.
+    #[error("{name}: missing, expected {expected}")]
+    Missing {
+        /// The parameter.
+        name: String,
+        /// Its shape.
+        expected: Dims,
+    },
+    /// The file has this tensor, the network has no such parameter.
+    #[error("{name}: unknown, given {given:?}")]
+    Unknown {
+        /// The tensor.
+        name: String,
+        /// Its shape.
+        given: Vec<usize>,
+    },
+    /// Both have it, with different shapes.
+    #[error("{name}: expected {expected}, given {given:?}")]
+    Shape {
+        /// The parameter.
+        name: String,
+        /// Its shape in the network.
+        expected: Dims,
+        /// Its shape in the file.
+        given: Vec<usize>,
+    },
+    /// Its numbers are of a type that is not read.
+    #[error("{name}: expected F32 or F64, given {given}")]
+    Type {
+        /// The parameter.
+        name: String,
+        /// The type in the file.
+        given: String,
+    },
+    /// One of its numbers is not finite.
+    #[error("{name}: expected finite numbers, given {given}")]
+    NotFinite {
+        /// The parameter.
+        name: String,
+        /// The number.
+        given: f64,
+    },
+}

@@ -1,0 +1,69 @@
+//! The number types that networks compute with.
+
+use crate::kernels::gemm::Tile;
+use dfdx::shapes::Dtype;
+
+/// `f32` or `f64`: what a model's numbers are.
+pub trait Float: Dtype + num_traits::Float + Tile + rand::distributions::uniform::SampleUniform + core::fmt::Display + sealed::Sealed {
+    /// The processor, as a dfdx device for numbers of this type.
+    type Host: dfdx::tensor_ops::Device<Self>;
+
+    /// The name of this type in a safetensors file.
+    const DTYPE: safetensors::Dtype;
+
+    /// The nearest number of this type.
+    fn of(x: f64) -> Self;
+
+    /// The same number as `f64`.
+    fn f64(self) -> f64;
+
+    /// The error function.
+    fn erf(self) -> Self;
+
+    /// The bytes of these numbers, little-endian.
+    fn to_le_bytes(numbers: &[Self]) -> Vec<u8>;
+
+    /// The numbers that little-endian bytes hold.
+    fn from_le_bytes(bytes: &[u8]) -> Vec<Self>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+}
+
+macro_rules! float {
+    ($Float:ident, $DTYPE:ident, $erf:path) => {
+        impl Float for $Float {
+            type Host = dfdx::tensor::Cpu;
+
+            const DTYPE: safetensors::Dtype = safetensors::Dtype::$DTYPE;
+
+            #[inline(always)]
+            fn of(x: f64) -> Self {
+                x as $Float
+            }
+
+            #[inline(always)]
+            fn f64(self) -> f64 {
+                self as f64
+            }
+
+            fn erf(self) -> Self {
+                $erf(self)
+            }
+
+            fn to_le_bytes(numbers: &[Self]) -> Vec<u8> {
+                numbers.iter().flat_map(|x| x.to_le_bytes()).collect()
+            }
+
+            fn from_le_bytes(bytes: &[u8]) -> Vec<Self> {
+                let (chunks, _) = bytes.as_chunks();
+                chunks.iter().map(|chunk| $Float::from_le_bytes(*chunk)).collect()
+            }
+        }
+    };
+}
+float!(f32, F32, libm::erff);
+float!(f64, F64, libm::erf);

@@ -1,0 +1,78 @@
+//! Lists of the pixels that windows see, for pools and for gathering patches.
+
+use super::im2col::Geometry;
+use core::ops::Range;
+
+/// Windows over one channel of an image, each a list of the pixels that it sees. Padding is in no list.
+#[derive(Clone, Debug)]
+pub(crate) struct Windows {
+    /// How many pixels the image has.
+    pub pixels: usize,
+    seen: Vec<u32>,
+    /// Where each window's list ends, and what its mean divides by.
+    ends: Vec<(usize, usize)>,
+}
+
+/// One window.
+#[derive(Clone, Copy)]
+pub(crate) struct Window<'a> {
+    /// The pixels it sees, row by row.
+    pub pixels: &'a [u32],
+    /// What a mean over the window divides by.
+    pub divisor: usize,
+}
+
+impl Windows {
+    fn new(pixels: usize) -> Self {
+        assert!(pixels <= u32::MAX as usize, "an image has at most 2^32 pixels");
+        Windows { pixels, seen: Vec::new(), ends: Vec::new() }
+    }
+
+    /// The windows of a sliding kernel; a mean divides by the pixels seen or, with `count_padding`, by the kernel's size,
+    /// in which the padding counts.
+    pub(crate) fn sliding(g: &Geometry, count_padding: bool) -> Self {
+        let mut windows = Windows::new(g.pixels());
+        for at in grid(g.output) {
+            windows.push(grid(g.kernel).filter_map(|tap| g.pixel(tap, at)), count_padding.then(|| g.taps()));
+        }
+        windows
+    }
+
+    /// `output[0] x output[1]` windows that share out the whole image, as PyTorch's adaptive pools do.
+    pub(crate) fn adaptive(image: [usize; 2], output: [usize; 2]) -> Self {
+        let range = |axis: usize, i: usize| -> Range<usize> {
+            i * image[axis] / output[axis]..((i + 1) * image[axis]).div_ceil(output[axis])
+        };
+        let mut windows = Windows::new(image[0] * image[1]);
+        for [i, j] in grid(output) {
+            windows.push(range(0, i).flat_map(|y| range(1, j).map(move |x| y * image[1] + x)), None);
+        }
+        windows
+    }
+
+    fn push(&mut self, pixels: impl Iterator<Item = usize>, divisor: Option<usize>) {
+        let begin = self.seen.len();
+        self.seen.extend(pixels.map(|pixel| pixel as u32));
+        self.ends.push((self.seen.len(), divisor.unwrap_or(self.seen.len() - begin)));
+    }
+
+    /// How many windows there are.
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The most pixels that a window sees.
+    pub(crate) fn largest(&self) -> usize {
+        self.iter().map(|window| window.pixels.len()).max().unwrap_or(0)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Window<'_>> {
+        let begins = core::iter::once(0).chain(self.ends.iter().map(|&(end, _)| end));
+        begins.zip(&self.ends).map(|(begin, &(end, divisor))| Window { pixels: &self.seen[begin..end], divisor })
+    }
+}
+
+/// All places of a grid, row by row.
+pub(crate) fn grid([height, width]: [usize; 2]) -> impl Iterator<Item = [usize; 2]> {
+    (0..height).flat_map(move |y| (0..width).map(move |x| [y, x]))
+}

@@ -1,0 +1,113 @@
+//! Dropout.
+
+use super::Leaf;
+use crate::cpu::steps::{Backward, Forward, Step};
+use crate::cpu::{Planner, Value};
+use crate::float::Float;
+use crate::noise::Noise;
+use crate::portable::{Site, Var};
+use crate::types::{Dims, Label, Layer, Message, Param, Problem, Reach, Spec};
+use dfdx::prelude::TryMul;
+use dfdx::tensor::Tape;
+use dfdx::tensor_ops::Device;
+
+/// Zeros at random in training: `y = m x / (1 - p)`, where `m` is 0 with probability `p = N / DEN` and else 1. Outside of
+/// training `y = x`.
+///
+/// Types carry whole numbers, so the probability is a fraction, of a hundred unless said otherwise: `Dropout<25>` drops a
+/// quarter, `Dropout<1, 3>` a third.
+///
+/// # Shapes
+/// Any, kept.
+///
+/// # Examples
+/// ```
+/// use formwork::prelude::*;
+///
+/// #[network([512] => [10])]
+/// type Head = (Dropout<25>, Linear<512, 10>);
+/// ```
+///
+/// Srivastava et al., [Dropout](https://jmlr.org/papers/v15/srivastava14a.html), 2014.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Dropout<const N: usize, const DEN: usize = 100>;
+
+impl<const N: usize, const DEN: usize> Layer for Dropout<N, DEN> {
+    const SPEC: &'static Spec = &Spec::Leaf(Leaf::Dropout(DropoutSpec { numerator: N, denominator: DEN }));
+}
+
+/// What a [`Dropout`] is.
+#[derive(Clone, Copy, Debug)]
+pub struct DropoutSpec {
+    numerator: usize,
+    denominator: usize,
+}
+
+impl DropoutSpec {
+    /// `Dropout<N>`, with the denominator where it is not 100.
+    pub const fn label(&self) -> Label {
+        Label::new("Dropout", &[self.numerator, self.denominator]).without_defaults(&[100])
+    }
+
+    /// Any shape stays as it is; something must be left.
+    pub const fn infer(&self, x: Dims) -> Result<Dims, Problem> {
+        if self.numerator < self.denominator {
+            return Ok(x);
+        }
+        let message = Message::new("drops ").num(self.numerator).str(" of ").num(self.denominator).str(", which leaves nothing");
+        Err(Problem::new(message))
+    }
+
+    /// None.
+    pub const fn param(&self, _i: usize) -> Option<Param> {
+        None
+    }
+
+    /// A multiplication for each number.
+    pub const fn flops(&self, _x: Dims, y: Dims) -> usize {
+        y.numel()
+    }
+
+    /// The number in the same place.
+    pub const fn reach(&self) -> Reach {
+        Reach::Point
+    }
+
+    /// What number `index` of a batch is multiplied with: 0 or `1 / (1 - p)`.
+    fn factor<E: Float>(&self, noise: Noise, index: usize) -> E {
+        let p = self.numerator as f64 / self.denominator as f64;
+        if noise.uniform(index as u64) < p { E::zero() } else { E::of(1.0 / (1.0 - p)) }
+    }
+
+    /// The factors come from the host, so that every machine drops the same numbers.
+    pub(crate) fn portable<E: Float, D: Device<E>, T: Tape<E, D>>(&self, site: &Site<'_, E, D, T>, x: Var<E, D, T>, y: Dims) -> Result<Var<E, D, T>, D::Err> {
+        let Some(noise) = site.noise() else { return Ok(x) };
+        let numel = x.samples() * y.numel();
+        let factors = site.constant((0..numel).map(|i| self.factor(noise, i)).collect(), (numel,))?;
+        x.map(|x| x.try_mul(factors))
+    }
+
+    pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {
+        planner.step(*self, &[x], y)
+    }
+
+    /// The factors of some samples, counted through the whole batch.
+    fn factors<E: Float>(&self, noise: Option<(Noise, usize)>, samples: usize, numbers: usize) -> impl Iterator<Item = E> {
+        let first = noise.map_or(0, |(_, first)| first * (numbers / samples.max(1)));
+        (first..).map(move |i| noise.map_or(E::one(), |(noise, _)| self.factor(noise, i)))
+    }
+}
+
+impl<E: Float> Step<E> for DropoutSpec {
+    fn forward(&self, at: Forward<'_, E>) {
+        let factors = self.factors(at.noise, at.samples, at.output.len());
+        at.output.iter_mut().zip(at.inputs[0]).zip(factors).for_each(|((y, &x), factor): (_, E)| *y = x * factor);
+    }
+
+    fn backward(&self, mut at: Backward<'_, E>) {
+        let factors = self.factors(at.noise, at.samples, at.output.len());
+        if let Some(mut dx) = at.d_input() {
+            dx.put(at.d_output.iter().zip(factors).map(|(&dy, factor): (_, E)| dy * factor));
+        }
+    }
+}

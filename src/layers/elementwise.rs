@@ -1,0 +1,70 @@
+//! What layers that work on each number by itself have in common.
+
+use crate::engine::Flat;
+use crate::float::Float;
+use dfdx::tensor::Tape;
+use dfdx::tensor_ops::Device;
+
+/// A layer that is a function of one number.
+pub(crate) trait Elementwise: Copy + Send + Sync + 'static {
+    /// `f(x)`
+    fn value<E: Float>(&self, x: E) -> E;
+
+    /// `f'(x)`, where `y = f(x)`.
+    fn slope<E: Float>(&self, x: E, y: E) -> E;
+
+    /// `f` in dfdx operations.
+    fn taped<E: Float, D: Device<E>, T: Tape<E, D>>(&self, x: Flat<E, D, T>) -> Result<Flat<E, D, T>, D::Err>;
+}
+
+/// Answers the questions of a layer for an [`Elementwise`]: its label, and how many FLOPs it takes for each number.
+macro_rules! elementwise {
+    ($Spec:ident, |$this:ident| $label:expr, flops: $flops:literal) => {
+        impl $Spec {
+            /// The layer as its user writes it.
+            pub const fn label(&self) -> $crate::types::Label {
+                let $this = self;
+                $label
+            }
+
+            /// Any shape stays as it is.
+            pub const fn infer(&self, x: $crate::types::Dims) -> Result<$crate::types::Dims, $crate::types::Problem> {
+                Ok(x)
+            }
+
+            /// None.
+            pub const fn param(&self, _i: usize) -> Option<$crate::types::Param> {
+                None
+            }
+
+            /// A few for each number.
+            pub const fn flops(&self, _x: $crate::types::Dims, y: $crate::types::Dims) -> usize {
+                y.numel() * $flops
+            }
+
+            /// The number in the same place.
+            pub const fn reach(&self) -> $crate::types::Reach {
+                $crate::types::Reach::Point
+            }
+
+            pub(crate) fn portable<E: $crate::float::Float, D: dfdx::tensor_ops::Device<E>, T: dfdx::tensor::Tape<E, D>>(
+                &self,
+                _site: &$crate::portable::Site<'_, E, D, T>,
+                x: $crate::portable::Var<E, D, T>,
+                _y: $crate::types::Dims,
+            ) -> Result<$crate::portable::Var<E, D, T>, D::Err> {
+                x.map(|x| self.taped(x))
+            }
+
+            pub(crate) fn plan<E: $crate::float::Float>(
+                &self,
+                planner: &mut $crate::cpu::Planner<E>,
+                x: $crate::cpu::Value,
+                y: $crate::types::Dims,
+            ) -> $crate::cpu::Value {
+                planner.step($crate::cpu::steps::Map(*self), &[x], y)
+            }
+        }
+    };
+}
+pub(crate) use elementwise;

@@ -1,0 +1,115 @@
+//! Gaussian error linear unit.
+
+use super::elementwise::{Elementwise, elementwise};
+use super::leaf;
+use crate::engine::Flat;
+use crate::float::Float;
+use crate::portable::untaped;
+use crate::types::Label;
+use core::f64::consts::{FRAC_1_PI, FRAC_1_SQRT_2, FRAC_2_PI};
+use dfdx::prelude::{TryAdd, TryMul, TrySub};
+use dfdx::tensor::Tape;
+use dfdx::tensor_ops::Device;
+
+/// The Gaussian error linear unit: `y = x Φ(x)`, with `Φ(x) = (1 + erf(x / √2)) / 2`.
+///
+/// # Shapes
+/// Any, kept.
+///
+/// # Examples
+/// ```
+/// use formwork::prelude::*;
+///
+/// #[network([16] => [16])]
+/// type FeedForward = (Linear<16, 64>, Gelu, Linear<64, 16>);
+/// ```
+///
+/// Hendrycks and Gimpel, [Gaussian error linear units](https://arxiv.org/abs/1606.08415), 2016.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Gelu;
+
+/// [`Gelu`] with the normal distribution approximated: `y = x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2`.
+///
+/// # Shapes
+/// Any, kept.
+///
+/// # Examples
+/// ```
+/// use formwork::prelude::*;
+///
+/// #[network([16] => [16])]
+/// type FeedForward = (Linear<16, 64>, GeluTanh, Linear<64, 16>);
+/// ```
+///
+/// PyTorch's `nn.GELU(approximate="tanh")`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GeluTanh;
+
+leaf!(Gelu);
+leaf!(GeluTanh);
+elementwise!(Gelu, |_this| Label::new("Gelu", &[]), flops: 5);
+elementwise!(GeluTanh, |_this| Label::new("GeluTanh", &[]), flops: 9);
+
+/// The factor of `exp(-x²/2)` by which dfdx's derivative is too large, over `-x`: see [`Gelu::taped`].
+fn excess() -> f64 {
+    FRAC_1_PI.sqrt() * (1.0 - FRAC_1_SQRT_2)
+}
+
+impl Elementwise for Gelu {
+    fn value<E: Float>(&self, x: E) -> E {
+        x * normal_cdf(x)
+    }
+
+    fn slope<E: Float>(&self, x: E, _y: E) -> E {
+        let density = E::of((FRAC_1_PI / 2.0).sqrt()) * (x * x * E::of(-0.5)).exp();
+        normal_cdf(x) + x * density
+    }
+
+    /// dfdx 0.13.0 computes `accurate_gelu` right, and its derivative as `Φ(x) + x exp(-x²/2) / √π`, where the last term
+    /// should be divided by √2 as well. The term that is too much is the derivative of `-k exp(-x²/2)`, so that function
+    /// is added, and its value is taken off again where no tape sees it.
+    fn taped<E: Float, D: Device<E>, T: Tape<E, D>>(&self, x: Flat<E, D, T>) -> Result<Flat<E, D, T>, D::Err> {
+        let bell = x.retaped::<T>().try_square()?.try_mul(E::of(-0.5))?.try_exp()?.try_mul(E::of(excess()))?;
+        let (value, bell) = untaped(bell);
+        x.try_accurate_gelu()?.try_add(bell)?.try_sub(value)
+    }
+}
+
+/// `Φ(x)`
+fn normal_cdf<E: Float>(x: E) -> E {
+    E::of(0.5) * (E::one() + (x * E::of(FRAC_1_SQRT_2)).erf())
+}
+
+/// Beyond this the tangent is 1 to the last bit of an `f64`, and cubes do not overflow.
+const FAR: f64 = 10.0;
+const CUBIC: f64 = 0.044715;
+
+impl GeluTanh {
+    fn tangent<E: Float>(x: E) -> E {
+        let x = x.max(E::of(-FAR)).min(E::of(FAR));
+        (E::of(FRAC_2_PI.sqrt()) * (x + E::of(CUBIC) * x * x * x)).tanh()
+    }
+}
+
+impl Elementwise for GeluTanh {
+    fn value<E: Float>(&self, x: E) -> E {
+        E::of(0.5) * x * (E::one() + Self::tangent(x))
+    }
+
+    fn slope<E: Float>(&self, x: E, _y: E) -> E {
+        let tangent = Self::tangent(x);
+        let cdf = E::of(0.5) * (E::one() + tangent);
+        if x.abs() > E::of(FAR) {
+            return cdf;
+        }
+        let inner = E::of(FRAC_2_PI.sqrt()) * (E::one() + E::of(3.0 * CUBIC) * x * x);
+        cdf + E::of(0.5) * x * (E::one() - tangent * tangent) * inner
+    }
+
+    fn taped<E: Float, D: Device<E>, T: Tape<E, D>>(&self, x: Flat<E, D, T>) -> Result<Flat<E, D, T>, D::Err> {
+        let near = x.retaped::<T>().try_clamp(-FAR, FAR)?;
+        let cube = near.retaped::<T>().try_powi(3)?.try_mul(E::of(CUBIC))?;
+        let tangent = near.try_add(cube)?.try_mul(E::of(FRAC_2_PI.sqrt()))?.try_tanh()?;
+        x.try_mul(tangent.try_add(E::one())?)?.try_mul(E::of(0.5))
+    }
+}

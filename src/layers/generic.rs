@@ -1,0 +1,50 @@
+//! The layers with their sizes as types: `generic::Linear<D, Prod<D, U4>>`.
+//!
+//! A layer with numbers, such as [`Linear<784, 128>`](super::linear::Linear), is an alias of the one here with `Const`s.
+//! The page of each layer is with its alias.
+
+use crate::types::Resize;
+use core::marker::PhantomData;
+use dfdx::shapes::Const;
+
+/// Declares a layer type that carries its arguments and no data.
+macro_rules! carrier {
+    ($($(#[$doc:meta])* $Layer:ident<$($A:ident $(= $Default:ty)?),*>;)*) => { $(
+        $(#[$doc])*
+        pub struct $Layer<$($A $(= $Default)?),*>(PhantomData<fn() -> ($($A,)*)>);
+    )* };
+}
+
+carrier! {
+    /// [`Linear`](super::linear::Linear) with sizes as types.
+    Linear<I, O>;
+    /// [`Conv2d`](super::conv::Conv2d) with sizes as types; kernel size, stride, padding and dilation may be pairs.
+    Conv2d<I, O, K, S = Const<1>, P = Const<0>, D = Const<1>, G = Const<1>>;
+    /// [`MaxPool2d`](super::pool::MaxPool2d) with sizes as types, which may be pairs.
+    MaxPool2d<K, S = K, P = Const<0>>;
+    /// [`AvgPool2d`](super::pool::AvgPool2d) with sizes as types, which may be pairs.
+    AvgPool2d<K, S = K, P = Const<0>, Count = super::pool::CountPadding>;
+    /// [`AdaptiveAvgPool2d`](super::pool::AdaptiveAvgPool2d) with sizes as types.
+    AdaptiveAvgPool2d<H, W = H>;
+    /// [`Repeat`](super::repeat::Repeat) with the number as a type.
+    Repeat<F, N>;
+}
+
+/// The same layers with other sizes: one impl for each number of arguments, the rest being the defaults.
+macro_rules! resize {
+    ($($Layer:ident $Old:tt: $($New:tt),*;)*) => { $($( resize!(@one $Layer $Old $New); )*)* };
+    (@one $Layer:ident ($($Old:ident),*) ($($New:ident),*)) => {
+        impl<$($Old,)* $($New),*> Resize<($($New,)*)> for $Layer<$($Old),*> {
+            type Layer = $Layer<$($New),*>;
+        }
+    };
+}
+
+resize! {
+    Linear(I, O): (A, B);
+    Conv2d(I, O, K, S, P, D, G): (A, B, C), (A, B, C, T), (A, B, C, T, U), (A, B, C, T, U, V), (A, B, C, T, U, V, W);
+    MaxPool2d(K, S, P): (A), (A, B), (A, B, C);
+    AvgPool2d(K, S, P, Count): (A), (A, B), (A, B, C);
+    AdaptiveAvgPool2d(H, W): (A), (A, B);
+    Repeat(F, N): (A, B);
+}

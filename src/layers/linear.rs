@@ -1,0 +1,107 @@
+//! Fully connected layer.
+
+use super::Leaf;
+use super::generic;
+use crate::cpu::steps::Dense;
+use crate::cpu::{Planner, Value};
+use crate::float::Float;
+use crate::portable::{Site, Var};
+use crate::types::{Dims, Label, Layer, Param, Problem, Reach, Size, Spec};
+use dfdx::prelude::{BroadcastTo, PermuteTo, TryAdd, TryMatMul};
+use dfdx::shapes::{Axes2, Axis, Const};
+use dfdx::tensor::Tape;
+use dfdx::tensor_ops::Device;
+
+/// A fully connected layer: `y = x Wᵀ + b`.
+///
+/// Applied to the last dimension; leading ones are kept.
+///
+/// # Shapes
+/// `[.., I] -> [.., O]`; `weight` is `[O, I]`, `bias` is `[O]`, as in PyTorch's `nn.Linear`.
+///
+/// # Examples
+/// ```
+/// use formwork::prelude::*;
+///
+/// #[network([3] => [2])]
+/// type Line = Linear<3, 2>;
+/// assert_eq!(Line::SCALARS, 3 * 2 + 2);
+/// ```
+/// `generic::Linear<I, O>` is the same layer with its sizes as types.
+///
+/// Course notes: multilayer perceptron.
+pub type Linear<const I: usize, const O: usize> = generic::Linear<Const<I>, Const<O>>;
+
+impl<I: Size, O: Size> Layer for generic::Linear<I, O> {
+    const SPEC: &'static Spec = &Spec::Leaf(Leaf::Linear(LinearSpec { in_features: I::SIZE, out_features: O::SIZE, bias: true }));
+}
+
+/// What a [`Linear`] is.
+#[derive(Clone, Copy, Debug)]
+pub struct LinearSpec {
+    /// `I`.
+    pub in_features: usize,
+    /// `O`.
+    pub out_features: usize,
+    /// Whether `b` is there.
+    pub bias: bool,
+}
+
+impl LinearSpec {
+    /// `Linear<I, O>`
+    pub const fn label(&self) -> Label {
+        let label = Label::new("Linear", &[self.in_features, self.out_features]);
+        if self.bias { label } else { label.wrapped("NoBias") }
+    }
+
+    /// Replaces the last dimension.
+    pub const fn infer(&self, x: Dims) -> Result<Dims, Problem> {
+        match x.last() {
+            Some(given) if given == self.in_features && self.out_features > 0 => Ok(x.with(x.rank() - 1, self.out_features)),
+            Some(given) if given == self.in_features => Err(Problem::zero("number of outputs")),
+            Some(given) if x.rank() == 3 => {
+                let problem = Problem::features(self.in_features, given);
+                Err(problem.help(crate::types::Message::new("Flatten before it makes ").dims(x).str(" ").num(x.numel()).str(" features")))
+            }
+            Some(given) => Err(Problem::features(self.in_features, given).fits(LinearSpec { in_features: given, ..*self }.label())),
+            None => Err(Problem::rank("at least one dimension", x)),
+        }
+    }
+
+    /// `weight`, then `bias`, which begins as zeros.
+    pub const fn param(&self, i: usize) -> Option<Param> {
+        let (inputs, outputs) = (self.in_features, self.out_features);
+        match i {
+            0 => Some(Param::weight("weight", &[outputs, inputs], inputs, outputs)),
+            1 if self.bias => Some(Param::zeros("bias", &[outputs])),
+            _ => None,
+        }
+    }
+
+    /// A multiplication and an addition for each weight, and the bias.
+    pub const fn flops(&self, _x: Dims, y: Dims) -> usize {
+        y.numel() * (2 * self.in_features + self.bias as usize)
+    }
+
+    /// All features, which behind a `Flatten` are the whole image.
+    pub const fn reach(&self) -> Reach {
+        Reach::All
+    }
+
+    pub(crate) fn portable<E: Float, D: Device<E>, T: Tape<E, D>>(&self, site: &Site<'_, E, D, T>, x: Var<E, D, T>, y: Dims) -> Result<Var<E, D, T>, D::Err> {
+        let (samples, inputs, outputs) = (x.samples(), self.in_features, self.out_features);
+        let rows = samples * x.dims().numel() / inputs;
+        let weight = site.param(0, &(outputs, inputs))?.try_permute::<(usize, usize), Axes2<1, 0>>()?; // [I, O]
+        let x = x.view(&(rows, inputs))?; // [R, I]
+        let mut out = x.try_matmul(weight)?; // [R, O]
+        if self.bias {
+            out = out.try_add(site.param(1, &(outputs,))?.try_broadcast_like::<_, Axis<0>>(&(rows, outputs))?)?;
+        }
+        Var::new(out, samples, y)
+    }
+
+    pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {
+        let rows_per_sample = x.dims.numel() / self.in_features;
+        planner.step(Dense { rows_per_sample, inputs: self.in_features, outputs: self.out_features, bias: self.bias }, &[x], y)
+    }
+}

@@ -1,0 +1,36 @@
+//! Layers without their bias.
+
+use super::Leaf;
+use super::conv::Conv2dSpec;
+use super::linear::LinearSpec;
+use crate::types::{Layer, Spec};
+use core::marker::PhantomData;
+
+/// A layer without its `bias`: `NoBias<Conv2d<I, O, K>>`, `NoBias<Linear<I, O>>`.
+///
+/// # Shapes
+/// Those of the layer.
+///
+/// # Examples
+/// ```
+/// use formwork::prelude::*;
+///
+/// #[network([3] => [2])]
+/// type Rotation = NoBias<Linear<3, 2>>;
+/// assert_eq!(Rotation::SCALARS, 3 * 2);
+/// ```
+///
+/// PyTorch's `bias=False`.
+pub struct NoBias<L>(PhantomData<fn() -> L>);
+
+impl<L: Layer> Layer for NoBias<L> {
+    const SPEC: &'static Spec = &without_bias(L::SPEC);
+}
+
+const fn without_bias(spec: &Spec) -> Spec {
+    match *spec.unnamed() {
+        Spec::Leaf(Leaf::Linear(linear)) => Spec::Leaf(Leaf::Linear(LinearSpec { bias: false, ..linear })),
+        Spec::Leaf(Leaf::Conv2d(conv)) => Spec::Leaf(Leaf::Conv2d(Conv2dSpec { bias: false, ..conv })),
+        _ => Spec::Misfit { wrapper: "NoBias", problem: "takes the bias off a Linear or a Conv2d, and this is neither" },
+    }
+}

@@ -1,0 +1,44 @@
+//! Rectified linear unit.
+
+use super::elementwise::{Elementwise, elementwise};
+use super::leaf;
+use crate::engine::Flat;
+use crate::float::Float;
+use crate::types::Label;
+use dfdx::tensor::Tape;
+use dfdx::tensor_ops::Device;
+
+/// The rectified linear unit: `y = max(x, 0)`; its gradient at 0 is 0.
+///
+/// # Shapes
+/// Any, kept.
+///
+/// # Examples
+/// ```
+/// use formwork::prelude::*;
+///
+/// #[network([16] => [16])]
+/// type Activation = Relu;
+/// ```
+///
+/// Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines", 2010. Course notes: activations.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Relu;
+
+leaf!(Relu);
+elementwise!(Relu, |_this| Label::new("Relu", &[]), flops: 1);
+
+impl Elementwise for Relu {
+    fn value<E: Float>(&self, x: E) -> E {
+        // Written so that a NaN stays one.
+        if x < E::zero() { E::zero() } else { x }
+    }
+
+    fn slope<E: Float>(&self, x: E, _y: E) -> E {
+        if x > E::zero() { E::one() } else { E::zero() }
+    }
+
+    fn taped<E: Float, D: Device<E>, T: Tape<E, D>>(&self, x: Flat<E, D, T>) -> Result<Flat<E, D, T>, D::Err> {
+        x.try_relu()
+    }
+}

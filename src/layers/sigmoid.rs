@@ -1,0 +1,43 @@
+//! Logistic sigmoid.
+
+use super::elementwise::{Elementwise, elementwise};
+use super::leaf;
+use crate::engine::Flat;
+use crate::float::Float;
+use crate::types::Label;
+use dfdx::tensor::Tape;
+use dfdx::tensor_ops::Device;
+
+/// The logistic sigmoid: `y = 1 / (1 + exp(-x))`, between 0 and 1.
+///
+/// # Shapes
+/// Any, kept.
+///
+/// # Examples
+/// ```
+/// use formwork::prelude::*;
+///
+/// #[network([16] => [16])]
+/// type Gate = Sigmoid;
+/// ```
+///
+/// Course notes: logistic regression.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sigmoid;
+
+leaf!(Sigmoid);
+elementwise!(Sigmoid, |_this| Label::new("Sigmoid", &[]), flops: 4);
+
+impl Elementwise for Sigmoid {
+    fn value<E: Float>(&self, x: E) -> E {
+        E::one() / (E::one() + (-x).exp())
+    }
+
+    fn slope<E: Float>(&self, _x: E, y: E) -> E {
+        y * (E::one() - y)
+    }
+
+    fn taped<E: Float, D: Device<E>, T: Tape<E, D>>(&self, x: Flat<E, D, T>) -> Result<Flat<E, D, T>, D::Err> {
+        x.try_sigmoid()
+    }
+}

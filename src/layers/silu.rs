@@ -1,0 +1,46 @@
+//! Sigmoid linear unit.
+
+use super::elementwise::{Elementwise, elementwise};
+use super::leaf;
+use super::sigmoid::Sigmoid;
+use crate::engine::Flat;
+use crate::float::Float;
+use crate::types::Label;
+use dfdx::prelude::TryMul;
+use dfdx::tensor::Tape;
+use dfdx::tensor_ops::Device;
+
+/// The sigmoid linear unit, or swish: `y = x / (1 + exp(-x))`.
+///
+/// # Shapes
+/// Any, kept.
+///
+/// # Examples
+/// ```
+/// use formwork::prelude::*;
+///
+/// #[network([16] => [16])]
+/// type Activation = Silu;
+/// ```
+///
+/// Elfwing, Uchibe and Doya, [Sigmoid-weighted linear units](https://arxiv.org/abs/1702.03118), 2017.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silu;
+
+leaf!(Silu);
+elementwise!(Silu, |_this| Label::new("Silu", &[]), flops: 5);
+
+impl Elementwise for Silu {
+    fn value<E: Float>(&self, x: E) -> E {
+        x * Sigmoid.value(x)
+    }
+
+    fn slope<E: Float>(&self, x: E, y: E) -> E {
+        let gate = Sigmoid.value(x);
+        gate + y * (E::one() - gate)
+    }
+
+    fn taped<E: Float, D: Device<E>, T: Tape<E, D>>(&self, x: Flat<E, D, T>) -> Result<Flat<E, D, T>, D::Err> {
+        x.retaped::<T>().try_mul(x.try_sigmoid()?)
+    }
+}

@@ -1,0 +1,92 @@
+//! Adam.
+
+use super::Optimizer;
+use super::optimizer::state;
+use crate::error::Error;
+use crate::float::Float;
+
+/// Adam: steps scaled by running means of the gradient and of its square.
+///
+/// With the gradient `g` at step `t` (from 1), learning rate `η` and weight decay `λ`:
+///
+/// ```text
+/// g ← g + λ p
+/// m ← β₁ m + (1 - β₁) g          v ← β₂ v + (1 - β₂) g²
+/// p ← p - η (m / (1 - β₁ᵗ)) / (√(v / (1 - β₂ᵗ)) + ε)
+/// ```
+///
+/// The course notes write the powers `βᵗ` in the running means; they belong in the correction of their bias, as here and
+/// in the paper.
+///
+/// # Examples
+/// ```
+/// use formwork::prelude::*;
+///
+/// let mut optimizer = Adam::new(0.1);
+/// let (mut parameters, gradients) = ([1.0f64, 2.0], [0.5, -0.001]);
+/// optimizer.update(&mut parameters, &gradients).unwrap();
+/// // The first step is as long as the learning rate, whatever the gradient.
+/// assert!((parameters[0] - 0.9).abs() < 1e-6 && (parameters[1] - 2.1).abs() < 1e-5);
+/// ```
+///
+/// Kingma and Ba, [Adam](https://arxiv.org/abs/1412.6980), 2014; PyTorch's `optim.Adam`. Course notes: gradient descent.
+#[derive(Clone, Debug)]
+pub struct Adam<E = f32> {
+    learning_rate: f64,
+    betas: [f64; 2],
+    epsilon: f64,
+    weight_decay: f64,
+    steps: i32,
+    mean: Vec<E>,
+    square: Vec<E>,
+}
+
+impl<E: Float> Adam<E> {
+    /// Adam with this learning rate, `β = (0.9, 0.999)` and `ε = 1e-8`.
+    pub fn new(learning_rate: f64) -> Self {
+        Adam { learning_rate, betas: [0.9, 0.999], epsilon: 1e-8, weight_decay: 0.0, steps: 0, mean: Vec::new(), square: Vec::new() }
+    }
+
+    /// The same with other `β`.
+    pub fn betas(mut self, first: f64, second: f64) -> Self {
+        self.betas = [first, second];
+        self
+    }
+
+    /// The same with another `ε`.
+    pub fn epsilon(mut self, epsilon: f64) -> Self {
+        self.epsilon = epsilon;
+        self
+    }
+
+    /// The same with weight decay `λ`, as part of the gradient.
+    pub fn weight_decay(mut self, weight_decay: f64) -> Self {
+        self.weight_decay = weight_decay;
+        self
+    }
+
+    /// Another learning rate from now on.
+    pub fn set_learning_rate(&mut self, learning_rate: f64) {
+        self.learning_rate = learning_rate;
+    }
+}
+
+impl<E: Float> Optimizer<E> for Adam<E> {
+    fn update(&mut self, parameters: &mut [E], gradients: &[E]) -> Result<(), Error> {
+        let mean = state(&mut self.mean, parameters)?;
+        let square = state(&mut self.square, parameters)?;
+        self.steps = self.steps.saturating_add(1);
+        let [correct_mean, correct_square] = self.betas.map(|beta| 1.0 - beta.powi(self.steps));
+        let (rate, root) = (E::of(self.learning_rate / correct_mean), E::of(correct_square.sqrt()));
+        let [b1, b2] = self.betas.map(E::of);
+        let [c1, c2] = self.betas.map(|beta| E::of(1.0 - beta));
+        let (epsilon, decay) = (E::of(self.epsilon), E::of(self.weight_decay));
+        for (((p, &g), m), v) in parameters.iter_mut().zip(gradients).zip(mean).zip(square) {
+            let g = g + decay * *p;
+            *m = b1 * *m + c1 * g;
+            *v = b2 * *v + c2 * g * g;
+            *p -= rate * *m / (v.sqrt() / root + epsilon);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,143 @@
+//! Cross-entropy.
+
+use super::Loss;
+use crate::data::{Labels, Values};
+use crate::engine::Flat;
+use crate::float::Float;
+use dfdx::prelude::{ReshapeTo, SumTo, TryMul};
+use dfdx::shapes::{Axis, ConstDim, ConstShape, Rank0};
+use dfdx::tensor::{Tape, Tensor};
+use dfdx::tensor_ops::Device;
+
+/// Cross-entropy of logits: `-Σ_c t_c log softmax(y)_c`, the mean over samples and, for images, over places.
+///
+/// With label smoothing `e` the targets are `(1 - e) t + e / C` for `C` classes.
+///
+/// # Shapes
+/// Outputs `[C, ..]`, before any softmax; targets [`Labels<C, [..]>`](Labels), or [`Values`] of the same shape that say
+/// how probable each class is.
+///
+/// # Examples
+/// ```
+/// use formwork::prelude::*;
+///
+/// #[network([2] => [3])]
+/// type Classifier = Linear<2, 3>;
+///
+/// let data = Dataset::<Rank1<2>, Class<3>>::new(vec![0.0, 1.0, 2.0, 0.0], vec![0, 2]).unwrap();
+/// let mut model = Model::<Classifier>::new(0);
+/// let loss = CrossEntropy::default().label_smoothing(0.1);
+/// model.train(&data.all(), &loss, &mut Sgd::new(0.5)).unwrap();
+/// ```
+///
+/// PyTorch's `nn.CrossEntropyLoss`; Szegedy et al., [Rethinking the Inception
+/// architecture](https://arxiv.org/abs/1512.00567), 2015, for the smoothing. Course notes: softmax regression.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CrossEntropy {
+    label_smoothing: f64,
+}
+
+impl CrossEntropy {
+    /// The same with this share of every target spread over all classes.
+    pub fn label_smoothing(mut self, share: f64) -> Self {
+        self.label_smoothing = share;
+        self
+    }
+
+    /// The loss of logits `[samples, classes, places]` with targets that `target(sample, class, place)` gives; their sum
+    /// over classes need not be one.
+    fn sum<E: Float>(&self, outputs: &[E], [classes, places]: [usize; 2], target: impl Fn(usize, usize, usize) -> E, scale: E, d_outputs: &mut [E]) -> E {
+        let (keep, spread) = self.shares::<E>(classes);
+        let mut sum = E::zero();
+        let blocks = outputs.chunks_exact(classes * places).zip(d_outputs.chunks_exact_mut(classes * places));
+        for (sample, (y, d)) in blocks.enumerate() {
+            for place in 0..places {
+                let at = |class: usize| class * places + place;
+                let max = (0..classes).fold(E::neg_infinity(), |max, c| max.max(y[at(c)]));
+                let norm = (0..classes).fold(E::zero(), |norm, c| norm + (y[at(c)] - max).exp());
+                let log_norm = norm.ln();
+                let mut total = E::zero();
+                for class in 0..classes {
+                    let t = keep * target(sample, class, place) + spread;
+                    total += t;
+                    if t != E::zero() {
+                        sum += t * (log_norm - (y[at(class)] - max));
+                    }
+                    d[at(class)] = -t * scale;
+                }
+                for class in 0..classes {
+                    d[at(class)] += (y[at(class)] - max).exp() / norm * total * scale;
+                }
+            }
+        }
+        sum * scale
+    }
+
+    /// What is left of a target, and what every class gets.
+    fn shares<E: Float>(&self, classes: usize) -> (E, E) {
+        (E::of(1.0 - self.label_smoothing), E::of(self.label_smoothing / classes as f64))
+    }
+
+    fn sum_taped<E: Float, D: Device<E>, Tp: Tape<E, D>>(
+        &self,
+        outputs: Flat<E, D, Tp>,
+        [samples, classes, places]: [usize; 3],
+        targets: impl Fn(usize, usize, usize) -> E,
+    ) -> Result<Tensor<Rank0, E, D, Tp>, D::Err> {
+        let (keep, spread) = self.shares::<E>(classes);
+        let targets = targets_of(samples, classes, places, |s, c, p| -(keep * targets(s, c, p) + spread));
+        let shape = (samples, classes, places);
+        let targets = outputs.device().try_tensor_from_vec(targets, shape)?;
+        outputs.try_reshape_like(&shape)?.try_log_softmax::<Axis<1>>()?.try_mul(targets)?.try_sum()
+    }
+}
+
+/// All targets, `[samples, classes, places]`.
+fn targets_of<E>(samples: usize, classes: usize, places: usize, target: impl Fn(usize, usize, usize) -> E) -> Vec<E> {
+    (0..samples * classes * places).map(|i| target(i / (classes * places), i / places % classes, i % places)).collect()
+}
+
+fn one_if<E: Float>(condition: bool) -> E {
+    if condition { E::one() } else { E::zero() }
+}
+
+/// For outputs `[C, ..]` of each rank: classes first, then places.
+macro_rules! cross_entropy {
+    ($($P:ident)*) => {
+        impl<C: ConstDim, $($P: ConstDim),*> Loss<(C, $($P,)*), Labels<C, ($($P,)*)>> for CrossEntropy {
+            fn part<E: Float>(&self, outputs: &[E], targets: &[usize], scale: E, d_outputs: &mut [E]) -> E {
+                let places = <($($P,)*)>::NUMEL;
+                self.sum(outputs, [C::SIZE, places], |sample, class, place| one_if(targets[sample * places + place] == class), scale, d_outputs)
+            }
+
+            fn terms(&self) -> usize {
+                <($($P,)*)>::NUMEL
+            }
+
+            fn taped<E: Float, D: Device<E>, Tp: Tape<E, D>>(&self, outputs: Flat<E, D, Tp>, samples: usize, targets: &[usize]) -> Result<Tensor<Rank0, E, D, Tp>, D::Err> {
+                let places = <($($P,)*)>::NUMEL;
+                self.sum_taped(outputs, [samples, C::SIZE, places], |sample, class, place| one_if(targets[sample * places + place] == class))
+            }
+        }
+
+        impl<C: ConstDim, $($P: ConstDim),*> Loss<(C, $($P,)*), Values<(C, $($P,)*)>> for CrossEntropy {
+            fn part<E: Float>(&self, outputs: &[E], targets: &[E], scale: E, d_outputs: &mut [E]) -> E {
+                let places = <($($P,)*)>::NUMEL;
+                self.sum(outputs, [C::SIZE, places], |sample, class, place| targets[(sample * C::SIZE + class) * places + place], scale, d_outputs)
+            }
+
+            fn terms(&self) -> usize {
+                <($($P,)*)>::NUMEL
+            }
+
+            fn taped<E: Float, D: Device<E>, Tp: Tape<E, D>>(&self, outputs: Flat<E, D, Tp>, samples: usize, targets: &[E]) -> Result<Tensor<Rank0, E, D, Tp>, D::Err> {
+                let places = <($($P,)*)>::NUMEL;
+                self.sum_taped(outputs, [samples, C::SIZE, places], |sample, class, place| targets[(sample * C::SIZE + class) * places + place])
+            }
+        }
+    };
+}
+cross_entropy!();
+cross_entropy!(P);
+cross_entropy!(P Q);
+cross_entropy!(P Q R);

@@ -1,0 +1,97 @@
+//! What losses have in common.
+
+use crate::data::Target;
+use crate::engine::{Flat, Objective, TapedScalar};
+use crate::float::Float;
+use crate::types::Sample;
+use core::marker::PhantomData;
+use core::ops::Range;
+use dfdx::prelude::ReshapeTo;
+use dfdx::shapes::Rank0;
+use dfdx::tensor::{OwnedTape, Tape, Tensor};
+use dfdx::tensor_ops::Device;
+
+/// A loss that compares outputs of shape `Output` with targets of kind `T`: both are types, so a loss of ten classes does
+/// not compile against three outputs.
+///
+/// A loss of one's own needs no type: see [`Model::train_with`](crate::Model::train_with).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not compare outputs of shape `{Output}` with targets of kind `{T}`",
+    label = "this loss is for other outputs or other targets",
+    note = "`CrossEntropy` compares `(Const<C>, ..)` with `Labels<C, (..)>` or with values of the same shape; `Mse` and `BceWithLogits` compare equal shapes"
+)]
+pub trait Loss<Output: Sample, T: Target>: Sync {
+    /// The loss of some samples times `scale`; writes its gradient with respect to their outputs.
+    fn part<E: Float>(&self, outputs: &[E], targets: &[T::Number<E>], scale: E, d_outputs: &mut [E]) -> E;
+
+    /// By how many terms for each sample the mean divides, besides the number of samples.
+    fn terms(&self) -> usize;
+
+    /// The sum of the loss over a batch, in dfdx operations.
+    ///
+    /// # Errors
+    /// Those of the device.
+    fn taped<E: Float, D: Device<E>, Tp: Tape<E, D>>(
+        &self,
+        outputs: Flat<E, D, Tp>,
+        samples: usize,
+        targets: &[T::Number<E>],
+    ) -> Result<Tensor<Rank0, E, D, Tp>, D::Err>;
+}
+
+/// A loss bound to the targets of a batch.
+pub(crate) struct Bound<'a, L, O, T: Target, E: Float> {
+    loss: &'a L,
+    targets: &'a [T::Number<E>],
+    samples: usize,
+    output: PhantomData<fn() -> O>,
+}
+
+impl<'a, L: Loss<O, T>, O: Sample, T: Target, E: Float> Bound<'a, L, O, T, E> {
+    pub(crate) fn new(loss: &'a L, targets: &'a [T::Number<E>], samples: usize) -> Self {
+        Bound { loss, targets, samples, output: PhantomData }
+    }
+
+    fn scale(&self) -> E {
+        E::one() / E::of((self.samples * self.loss.terms()) as f64)
+    }
+}
+
+impl<L: Loss<O, T>, O: Sample, T: Target, E: Float, D: Device<E>> Objective<E, D> for Bound<'_, L, O, T, E> {
+    const FUSED: bool = true;
+
+    fn part(&self, samples: Range<usize>, outputs: &[E], d_outputs: &mut [E]) -> E {
+        let targets = &self.targets[samples.start * T::PER_SAMPLE..samples.end * T::PER_SAMPLE];
+        self.loss.part(outputs, targets, self.scale(), d_outputs)
+    }
+
+    fn taped(&self, outputs: Flat<E, D, OwnedTape<E, D>>) -> Result<TapedScalar<E, D>, D::Err> {
+        use dfdx::prelude::TryMul;
+        self.loss.taped(outputs, self.samples, self.targets)?.try_mul(self.scale())
+    }
+}
+
+/// A loss that is written in dfdx operations on a typed output.
+pub(crate) struct ByTape<'a, O, F> {
+    pub loss: &'a F,
+    pub samples: usize,
+    pub output: PhantomData<fn() -> O>,
+}
+
+impl<O, F, E, D> Objective<E, D> for ByTape<'_, O, F>
+where
+    O: Sample,
+    E: Float,
+    D: Device<E>,
+    F: Fn(Tensor<O::Batch<usize>, E, D, OwnedTape<E, D>>) -> TapedScalar<E, D> + Sync,
+{
+    const FUSED: bool = false;
+
+    fn part(&self, _: Range<usize>, _: &[E], _: &mut [E]) -> E {
+        unreachable!("only fused objectives are asked for parts")
+    }
+
+    fn taped(&self, outputs: Flat<E, D, OwnedTape<E, D>>) -> Result<TapedScalar<E, D>, D::Err> {
+        Ok((self.loss)(outputs.try_reshape_like(&O::batch(self.samples))?))
+    }
+}

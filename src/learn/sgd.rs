@@ -1,0 +1,94 @@
+//! Stochastic gradient descent.
+
+use super::Optimizer;
+use super::optimizer::state;
+use crate::error::Error;
+use crate::float::Float;
+
+/// Stochastic gradient descent, with momentum where it is wanted.
+///
+/// With the gradient `g`, learning rate `η`, momentum `μ`, dampening `τ` and weight decay `λ`:
+///
+/// ```text
+/// g ← g + λ p
+/// b ← g in the first step, then μ b + (1 - τ) g
+/// p ← p - η b, or with Nesterov's momentum p - η (g + μ b)
+/// ```
+///
+/// # Examples
+/// ```
+/// use formwork::prelude::*;
+///
+/// let mut optimizer = Sgd::new(0.1).momentum(0.9);
+/// let (mut parameters, gradients) = ([1.0, 2.0], [0.5, -0.5]);
+/// optimizer.update(&mut parameters, &gradients).unwrap();
+/// assert_eq!(parameters, [0.95, 2.05]);
+/// ```
+///
+/// PyTorch's `optim.SGD`; Sutskever et al., "On the importance of initialization and momentum in deep learning", 2013.
+/// Course notes: gradient descent.
+#[derive(Clone, Debug)]
+pub struct Sgd<E = f32> {
+    learning_rate: f64,
+    momentum: f64,
+    dampening: f64,
+    weight_decay: f64,
+    nesterov: bool,
+    velocity: Vec<E>,
+    steps: u64,
+}
+
+impl<E: Float> Sgd<E> {
+    /// Plain gradient descent with this learning rate.
+    pub fn new(learning_rate: f64) -> Self {
+        Sgd { learning_rate, momentum: 0.0, dampening: 0.0, weight_decay: 0.0, nesterov: false, velocity: Vec::new(), steps: 0 }
+    }
+
+    /// The same with momentum `μ`.
+    pub fn momentum(mut self, momentum: f64) -> Self {
+        self.momentum = momentum;
+        self
+    }
+
+    /// The same with dampening `τ`.
+    pub fn dampening(mut self, dampening: f64) -> Self {
+        self.dampening = dampening;
+        self
+    }
+
+    /// The same with weight decay `λ`.
+    pub fn weight_decay(mut self, weight_decay: f64) -> Self {
+        self.weight_decay = weight_decay;
+        self
+    }
+
+    /// The same with Nesterov's momentum.
+    pub fn nesterov(mut self) -> Self {
+        self.nesterov = true;
+        self
+    }
+
+    /// Another learning rate from now on.
+    pub fn set_learning_rate(&mut self, learning_rate: f64) {
+        self.learning_rate = learning_rate;
+    }
+}
+
+impl<E: Float> Optimizer<E> for Sgd<E> {
+    fn update(&mut self, parameters: &mut [E], gradients: &[E]) -> Result<(), Error> {
+        let (rate, momentum, decay) = (E::of(self.learning_rate), E::of(self.momentum), E::of(self.weight_decay));
+        if self.momentum == 0.0 {
+            parameters.iter_mut().zip(gradients).for_each(|(p, &g)| *p -= rate * (g + decay * *p));
+            return Ok(());
+        }
+        let velocity = state(&mut self.velocity, parameters)?;
+        let fresh = if self.steps == 0 { E::one() } else { E::of(1.0 - self.dampening) };
+        for ((p, &g), b) in parameters.iter_mut().zip(gradients).zip(velocity) {
+            let g = g + decay * *p;
+            *b = momentum * *b + fresh * g;
+            *p -= rate * if self.nesterov { g + momentum * *b } else { *b };
+        }
+        self.steps += 1;
+        Ok(())
+    }
+}

@@ -1,0 +1,70 @@
+//! Neural networks as Rust types: shapes are proved by the compiler, and the network runs on CPU or CUDA.
+//!
+//! ```
+//! use formwork::prelude::*;
+//!
+//! /// Reads a handwritten digit.
+//! #[network([1, 8, 8] => [10])]
+//! pub type Reader = (Conv2d<1, 8, 3>, Relu, MaxPool2d<2>, Flatten, Linear<72, 10>);
+//!
+//! # fn main() -> Result<(), Error> {
+//! let (train, test) = formwork::data::digits::load()?.split_stratified(0.2, 0);
+//! let mut model = Model::<Reader>::new(0);
+//! let mut optimizer = Adam::new(0.01);
+//! for batch in train.shuffled(32, 0) {
+//!     model.train(&batch, &CrossEntropy::default(), &mut optimizer)?;
+//! }
+//! assert!(model.evaluate(&test, &CrossEntropy::default())? < 1.0);
+//! # Ok(()) }
+//! ```
+//!
+//! `Linear<64, 10>` instead of `Linear<72, 10>` would not compile, and `cargo check` would say so on its line, with the
+//! shape behind every layer before it.
+//!
+//! # The house
+//!
+//! | room | what is in it |
+//! | --- | --- |
+//! | [`types`] | networks as data: [`Layer`](types::Layer), [`Spec`](types::Spec), [`Size`](types::Size), [`Sample`](types::Sample); [`infer`](types::infer), which knows every shape rule, and the text of compile errors. All of it runs in constants. |
+//! | [`layers`] | one file for each family of layers: its page, its shape rule, its parameters, its meaning, its steps. `layers/mod.rs` lists them and dispatches. |
+//! | [`Model`] | a network with parameters. The door: shapes are types on this side and values behind it. |
+//! | [`engine`] | the seam between models and machines: [`Engine`](engine::Engine) runs a network, [`Backend`](engine::Backend) says which engine a device has. |
+//! | [`portable`] | the first engine: every layer in dfdx operations, on any device, differentiated by dfdx's tape. What a layer means. |
+//! | [`cpu`] | the second: a plan over one flat buffer of parameters and one workspace, without a tape and without allocating. |
+//! | `kernels` | numeric kernels that know nothing of layers: matrix products, windows. The `unsafe` of this crate is there and in the pool of threads. |
+//! | [`learn`] | losses, optimizers, and how weights begin. |
+//! | [`data`] | data sets whose shapes are types; the digits. |
+//! | `checkpoint`, `summary`, `gradient_check` | files of parameters, the table of a network, gradients against differences. |
+//! | `formwork-derive` | the macros: they place each check on the tokens of the layer it is about. |
+//!
+//! A network takes this way through it: its **type** carries a [`Spec`](types::Spec), which is proved in a constant by
+//! [`infer`](types::infer); a [`Model`] hands the same `Spec` to an **engine**, which lowers it once and then runs.
+
+#![deny(missing_docs)]
+
+extern crate self as formwork;
+
+mod checkpoint;
+pub mod cpu;
+pub mod data;
+pub mod engine;
+mod error;
+mod float;
+mod gradient_check;
+mod kernels;
+pub mod layers;
+pub mod learn;
+mod model;
+mod noise;
+pub mod portable;
+pub mod prelude;
+mod summary;
+pub mod types;
+
+pub use error::{Error, Mismatch};
+pub use float::Float;
+pub use formwork_derive::{Layer, block, network, rule};
+pub use gradient_check::gradient_check;
+pub use model::Model;
+pub use noise::Noise;
+pub use summary::{Row, Summary};

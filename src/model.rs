@@ -1,0 +1,233 @@
+//! Models: networks with parameters, on a machine.
+
+use crate::data::{Dataset, MiniBatch, Target};
+use crate::engine::{Backend, Engine, Gradients, TapedScalar};
+use crate::error::Error;
+use crate::float::Float;
+use crate::learn::{Bound, ByTape, Loss, Optimizer, Scheme, init};
+use crate::noise::Noise;
+use crate::types::{Batch, Network, Sample, check};
+use core::marker::PhantomData;
+use dfdx::prelude::{AutoDevice, ReshapeTo};
+use dfdx::shapes::{Dim, HasShape, Shape};
+use dfdx::tensor::{OwnedTape, Tensor};
+
+/// A network with parameters: it computes, learns, and is saved and loaded.
+///
+/// `N` is the network's type, `E` its numbers, `D` the machine it is on. Shapes are types at this door: `forward` takes
+/// and returns dfdx tensors of the network's input and output shape. `G` is the engine that runs it, by default the
+/// fastest one for the machine: on the CPU the static one, which allocates nothing while it trains.
+///
+/// # Examples
+/// ```
+/// use formwork::prelude::*;
+///
+/// #[network([2] => [1])]
+/// type Xor = (Linear<2, 8>, Tanh, Linear<8, 1>);
+///
+/// let inputs = vec![0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0];
+/// let data = Dataset::<Rank1<2>, Values<Rank1<1>>>::new(inputs, vec![0.0, 1.0, 1.0, 0.0]).unwrap();
+///
+/// let mut model = Model::<Xor>::new(0);
+/// let mut optimizer = Adam::new(0.05);
+/// for _ in 0..300 {
+///     model.train(&data.all(), &BceWithLogits, &mut optimizer).unwrap();
+/// }
+/// assert!(model.evaluate(&data, &BceWithLogits).unwrap() < 0.1);
+/// ```
+pub struct Model<N: Network, E: Float = f32, D: Backend<E> = AutoDevice, G: Engine<E, D> = <D as Backend<E>>::Engine> {
+    pub(crate) engine: G,
+    device: D,
+    /// Where the random numbers of training come from; each step has its own.
+    noise: Noise,
+    steps: u64,
+    network: PhantomData<fn() -> (N, E)>,
+}
+
+impl<N: Network, E: Float, D: Backend<E>> Model<N, E, D> {
+    /// A model on the default device, its parameters drawn at random; the same seed gives the same model, and the same
+    /// training.
+    ///
+    /// # Panics
+    /// If the device cannot hold the parameters; see [`Model::try_new`].
+    pub fn new(seed: u64) -> Self {
+        Self::on(&D::default(), seed)
+    }
+
+    /// A model on a device.
+    ///
+    /// # Panics
+    /// If the device cannot hold the parameters; see [`Model::try_new`].
+    pub fn on(device: &D, seed: u64) -> Self {
+        Self::with_scheme(device, seed, Scheme::default())
+    }
+
+    /// A model whose weights are drawn by another scheme.
+    ///
+    /// # Panics
+    /// If the device cannot hold the parameters; see [`Model::try_new`].
+    pub fn with_scheme(device: &D, seed: u64, scheme: Scheme) -> Self {
+        Self::try_new(device, seed, scheme).unwrap_or_else(|error| panic!("{error}"))
+    }
+}
+
+impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
+    /// A model with a seed and a scheme, and an engine of one's choice.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn try_new(device: &D, seed: u64, scheme: Scheme) -> Result<Self, Error> {
+        // What `#[network]` proves at `cargo check`, for networks that were written otherwise.
+        const { check::<N>() };
+        let parameters = init::initial(&N::parameters(), scheme, seed);
+        let engine = G::new(device, N::SPEC, N::Input::DIMS, parameters)?;
+        Ok(Model { engine, device: device.clone(), noise: Noise::new(seed), steps: 0, network: PhantomData })
+    }
+
+    /// The device the model is on.
+    pub fn device(&self) -> &D {
+        &self.device
+    }
+
+    /// How many threads to use at most. Results do not depend on it.
+    pub fn set_threads(&mut self, threads: usize) {
+        self.engine.set_threads(threads);
+    }
+
+    /// All parameters in a row, in the order of [`Network::parameters`].
+    pub fn parameters(&self) -> Vec<E> {
+        self.engine.parameters()
+    }
+
+    /// Takes other parameters.
+    ///
+    /// # Errors
+    /// [`Error::Count`] if there are not as many; those of the device.
+    pub fn set_parameters(&mut self, parameters: &[E]) -> Result<(), Error> {
+        if parameters.len() != N::SCALARS {
+            return Err(Error::Count { what: "parameters", expected: N::SCALARS, given: parameters.len() });
+        }
+        self.engine.set_parameters(parameters)
+    }
+
+    /// What the network makes of a batch, without the randomness of training.
+    ///
+    /// # Shapes
+    /// `[B, ..input] -> [B, ..output]`, where `B` is a `usize` or a `Const`.
+    ///
+    /// # Panics
+    /// If the device fails; see [`Model::try_forward`].
+    ///
+    /// # Examples
+    /// ```
+    /// use formwork::prelude::*;
+    ///
+    /// #[network([1, 8, 8] => [10])]
+    /// type Reader = (Flatten, Linear<64, 10>);
+    ///
+    /// let model = Model::<Reader>::new(0);
+    /// let images = model.device().zeros_like(&(5, Const, Const, Const)); // [B, C, H, W]
+    /// let logits: Tensor<(usize, Const<10>), f32, _> = model.forward(images);
+    /// assert_eq!(logits.shape().0, 5);
+    /// ```
+    pub fn forward<B: Dim>(&self, inputs: Tensor<Batch<B, N::Input>, E, D>) -> Tensor<Batch<B, N::Output>, E, D> {
+        self.try_forward(inputs).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// [`Model::forward`], with the device's errors as values.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn try_forward<B: Dim>(&self, inputs: Tensor<Batch<B, N::Input>, E, D>) -> Result<Tensor<Batch<B, N::Output>, E, D>, Error> {
+        let samples = inputs.shape().concrete()[0];
+        let Some(batch) = B::from_size(samples) else { unreachable!("the size of a batch is its first dimension") };
+        let flat = inputs.try_reshape_like(&(samples * N::Input::DIMS.numel(),)).map_err(Error::device("reading the inputs"))?;
+        let outputs = self.engine.infer(flat, samples)?;
+        outputs.try_reshape_like(&N::Output::batch(batch)).map_err(Error::device("shaping the outputs"))
+    }
+
+    /// What the network makes of the samples of a batch, as plain numbers, sample by sample.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn predict<T: Target>(&self, batch: &MiniBatch<N::Input, T, E>) -> Result<Vec<E>, Error> {
+        let inputs = self.device.try_tensor_from_vec(batch.inputs().to_vec(), (batch.inputs().len(),));
+        let outputs = self.engine.infer(inputs.map_err(Error::device("copying the inputs to it"))?, batch.len())?;
+        Ok(outputs.as_vec())
+    }
+
+    /// The mean loss over a data set, without the randomness of training.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn evaluate<T: Target, L: Loss<N::Output, T>>(&self, data: &Dataset<N::Input, T, E>, loss: &L) -> Result<E, Error> {
+        let mut sum = E::zero();
+        for batch in data.batches(EVALUATED_AT_ONCE) {
+            let outputs = self.predict(&batch)?;
+            let scale = E::one() / E::of((data.len() * loss.terms()) as f64);
+            let mut d_outputs = vec![E::zero(); outputs.len()];
+            sum += loss.part(&outputs, batch.targets(), scale, &mut d_outputs);
+        }
+        Ok(sum)
+    }
+
+    /// One step of an optimizer on a batch; returns the loss before it.
+    ///
+    /// # Errors
+    /// Those of the device, and [`Error::Optimizer`] if the optimizer has begun with another model.
+    pub fn train<T: Target, L: Loss<N::Output, T>>(
+        &mut self,
+        batch: &MiniBatch<N::Input, T, E>,
+        loss: &L,
+        optimizer: &mut impl Optimizer<E>,
+    ) -> Result<E, Error> {
+        let objective = Bound::<L, N::Output, T, E>::new(loss, batch.targets(), batch.len());
+        let noise = self.next_noise();
+        self.engine.train(batch.inputs(), batch.len(), noise, &objective, optimizer)
+    }
+
+    /// One step of an optimizer on a loss of one's own, written in dfdx operations on the output, which is on a tape.
+    ///
+    /// # Errors
+    /// Those of the device, and [`Error::Optimizer`] if the optimizer has begun with another model.
+    ///
+    /// # Examples
+    /// ```
+    /// use dfdx::prelude::*;
+    /// use formwork::prelude::{Linear, Model, Net, Sgd, Dataset, Values};
+    ///
+    /// type Line = Net<Linear<2, 1>, Rank1<2>, Rank1<1>>;
+    /// let data = Dataset::<Rank1<2>, Values<Rank1<1>>>::new(vec![1.0, 2.0], vec![3.0]).unwrap();
+    /// let mut model = Model::<Line>::new(0);
+    /// // The mean of |y - 3|.
+    /// let loss = model.train_with(&data.all(), |y| (y - 3.0).abs().mean(), &mut Sgd::new(0.01)).unwrap();
+    /// assert!(loss > 0.0);
+    /// ```
+    pub fn train_with<T: Target>(
+        &mut self,
+        batch: &MiniBatch<N::Input, T, E>,
+        loss: impl Fn(Tensor<Batch<usize, N::Output>, E, D, OwnedTape<E, D>>) -> TapedScalar<E, D> + Sync,
+        optimizer: &mut impl Optimizer<E>,
+    ) -> Result<E, Error> {
+        let objective = ByTape { loss: &loss, samples: batch.len(), output: PhantomData::<fn() -> N::Output> };
+        let noise = self.next_noise();
+        self.engine.train(batch.inputs(), batch.len(), noise, &objective, optimizer)
+    }
+
+    /// The loss of a batch and all its gradients, without the randomness of training; the parameters stay as they are.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn gradients<T: Target, L: Loss<N::Output, T>>(&mut self, batch: &MiniBatch<N::Input, T, E>, loss: &L) -> Result<Gradients<E>, Error> {
+        let objective = Bound::<L, N::Output, T, E>::new(loss, batch.targets(), batch.len());
+        self.engine.gradients(batch.inputs(), batch.len(), None, &objective)
+    }
+
+    fn next_noise(&mut self) -> Option<Noise> {
+        self.steps += 1;
+        Some(self.noise.split(self.steps))
+    }
+}
+
+/// How many samples are evaluated together.
+const EVALUATED_AT_ONCE: usize = 256;

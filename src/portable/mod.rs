@@ -1,0 +1,11 @@
+//! The portable lowering: every layer in dfdx tensor operations, on any of its devices, differentiated by its tape.
+//!
+//! It is what each layer means. The faster ways are held against it by the tests, and a layer of a user's own needs no
+//! other form.
+
+mod engine;
+mod var;
+
+pub use engine::Portable;
+pub(crate) use var::untaped;
+pub use var::{Site, Var};

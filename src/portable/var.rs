@@ -1,0 +1,146 @@
+//! Tensors whose shape is a value, and what a layer finds where it stands.
+
+use crate::engine::Flat;
+use crate::float::Float;
+use crate::noise::Noise;
+use crate::types::Dims;
+use core::marker::PhantomData;
+use dfdx::prelude::{PermuteTo, ReshapeTo, TryConcatAlong};
+use dfdx::shapes::{Axes2, Axis, Shape};
+use dfdx::tensor::{NoneTape, PutTape, SplitTape, Tape, Tensor};
+use dfdx::tensor_ops::{Device, GatherTo};
+use std::sync::{Arc, OnceLock};
+
+/// A batch on a device, on a tape or not: numbers in a row, and the shape of a sample as a value.
+///
+/// Layers look at it as a dfdx tensor of `usize` sizes, `[samples, ..]`, which costs nothing.
+#[derive(Clone, Debug)]
+pub struct Var<E: Float, D: Device<E>, T = NoneTape> {
+    data: Flat<E, D, T>,
+    samples: usize,
+    dims: Dims,
+}
+
+impl<E: Float, D: Device<E>, T: Tape<E, D>> Var<E, D, T> {
+    /// A batch of `samples` samples of shape `dims`.
+    ///
+    /// # Errors
+    /// Those of the device, where the tensor has to be copied for its numbers to follow one another.
+    pub fn new<S: Shape>(data: Tensor<S, E, D, T>, samples: usize, dims: Dims) -> Result<Self, D::Err> {
+        let data = data.try_reshape_like(&(samples * dims.numel(),))?;
+        Ok(Var { data, samples, dims })
+    }
+
+    /// How many samples there are.
+    pub fn samples(&self) -> usize {
+        self.samples
+    }
+
+    /// The shape of a sample.
+    pub fn dims(&self) -> Dims {
+        self.dims
+    }
+
+    /// The device it is on.
+    pub fn device(&self) -> &D {
+        self.data.device()
+    }
+
+    /// The numbers as a tensor of this shape, which has as many.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn view<S: Shape>(self, shape: &S) -> Result<Tensor<S, E, D, T>, D::Err> {
+        self.data.try_reshape_like(shape)
+    }
+
+    /// The numbers in a row.
+    pub fn flat(self) -> Flat<E, D, T> {
+        self.data
+    }
+
+    /// The same numbers as samples of another shape.
+    pub fn with_dims(mut self, dims: Dims) -> Self {
+        debug_assert_eq!(self.dims.numel(), dims.numel());
+        self.dims = dims;
+        self
+    }
+
+    /// The same batch for a second use, with a tape of its own that is joined with this one's where they meet.
+    pub fn fork(&self) -> Self {
+        Var { data: self.data.retaped(), ..*self }
+    }
+
+    /// `f` of the numbers, for layers that keep the shape.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn map(self, f: impl FnOnce(Flat<E, D, T>) -> Result<Flat<E, D, T>, D::Err>) -> Result<Self, D::Err> {
+        Ok(Var { data: f(self.data)?, ..self })
+    }
+
+    /// Gathers numbers of each sample: `[Z, B]`, where row `z` holds number `index[z]` of every sample. The number behind
+    /// the last one is `padding`.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn gather(self, index: Tensor<(usize,), usize, D>, padding: E) -> Result<Tensor<(usize, usize), E, D, T>, D::Err> {
+        let (samples, numel) = (self.samples, self.dims.numel());
+        let row = self.device().try_tensor_from_vec(vec![padding; samples], (1usize, samples))?;
+        let columns = self.view(&(samples, numel))?.try_permute::<(usize, usize), Axes2<1, 0>>()?; // [N, B]
+        (columns.try_contiguous()?, row).try_concat_along(Axis::<0>)?.try_gather(index) // [N + 1, B] -> [Z, B]
+    }
+}
+
+/// Splits off the tape for a computation that is not to be differentiated.
+pub(crate) fn untaped<S: Shape, E: Float, D: Device<E>, T: Tape<E, D>>(x: Tensor<S, E, D, T>) -> (Tensor<S, E, D>, Tensor<S, E, D, T>) {
+    let (x, tape) = x.split_tape();
+    (x.clone(), x.put_tape(tape))
+}
+
+/// What a layer finds where it stands in a network: its parameters, its random numbers, and a place for an index that is
+/// computed once.
+pub struct Site<'a, E: Float, D: Device<E>, T> {
+    pub(crate) params: &'a [Flat<E, D>],
+    pub(crate) noise: Option<Noise>,
+    pub(crate) index: &'a Arc<OnceLock<Tensor<(usize,), usize, D>>>,
+    pub(crate) device: &'a D,
+    pub(crate) tape: PhantomData<T>,
+}
+
+impl<E: Float, D: Device<E>, T: Tape<E, D>> Site<'_, E, D, T> {
+    /// The layer's parameter number `i`, on the tape, as a tensor of this shape.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn param<S: Shape>(&self, i: usize, shape: &S) -> Result<Tensor<S, E, D, T>, D::Err> {
+        self.params[i].retaped::<T>().try_reshape_like(shape)
+    }
+
+    /// The layer's random numbers; `None` when the network is not being trained.
+    pub fn noise(&self) -> Option<Noise> {
+        self.noise
+    }
+
+    /// Numbers on the device.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn constant<S: Shape>(&self, numbers: Vec<E>, shape: S) -> Result<Tensor<S, E, D>, D::Err> {
+        self.device.try_tensor_from_vec(numbers, shape)
+    }
+
+    /// An index on the device, computed the first time it is asked for; a layer has one.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn index(&self, compute: impl FnOnce() -> Vec<usize>) -> Result<Tensor<(usize,), usize, D>, D::Err> {
+        if let Some(index) = self.index.get() {
+            return Ok(index.clone());
+        }
+        let index = compute();
+        let shape = (index.len(),);
+        let index = self.device.try_tensor_from_vec(index, shape)?;
+        Ok(self.index.get_or_init(|| index).clone())
+    }
+}

@@ -1,0 +1,32 @@
+//! What most programs use: `use formwork::prelude::*;`.
+//!
+//! dfdx's own prelude has a `Linear` and a `Residual` too; what a user of formwork needs of dfdx is here.
+
+pub use crate::data::{Class, Dataset, Labels, MiniBatch, Values};
+pub use crate::engine::Backend;
+pub use crate::error::Error;
+pub use crate::float::Float;
+pub use crate::layers::conv::Conv2d;
+pub use crate::layers::dropout::Dropout;
+pub use crate::layers::gelu::{Gelu, GeluTanh};
+pub use crate::layers::generic;
+pub use crate::layers::leaky_relu::LeakyRelu;
+pub use crate::layers::linear::Linear;
+pub use crate::layers::no_bias::NoBias;
+pub use crate::layers::pool::{AdaptiveAvgPool2d, AvgPool2d, GlobalAvgPool2d, IgnorePadding, MaxPool2d};
+pub use crate::layers::relu::Relu;
+pub use crate::layers::repeat::Repeat;
+pub use crate::layers::reshape::{Flatten, Reshape};
+pub use crate::layers::residual::Residual;
+pub use crate::layers::sigmoid::Sigmoid;
+pub use crate::layers::silu::Silu;
+pub use crate::layers::skip_concat::SkipConcat;
+pub use crate::layers::softmax::{LogSoftmax, Softmax};
+pub use crate::layers::tanh::Tanh;
+pub use crate::learn::{Adam, BceWithLogits, CrossEntropy, Loss, Mse, Optimizer, Scheme, Sgd};
+pub use crate::model::Model;
+pub use crate::types::{Batch, Layer, Net, Network, Sample, Size, Spec};
+pub use formwork_derive::{Layer, block, network};
+
+pub use dfdx::shapes::{Const, ConstDim, ConstShape, Dim, HasShape, Rank0, Rank1, Rank2, Rank3, Rank4, Shape};
+pub use dfdx::tensor::{AsArray, AutoDevice, Cpu, Tensor, TensorFrom, TensorFromVec, ZerosTensor};

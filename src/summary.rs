@@ -1,0 +1,114 @@
+//! A network as a table.
+
+use crate::types::{Chain, Cost, Dims, Spec, Text, cost, infer, scalars};
+use core::fmt;
+
+/// The layers of a network, one to a line: what [`Network::summary`](crate::types::Network::summary) returns.
+///
+/// # Examples
+/// ```
+/// use formwork::prelude::*;
+///
+/// #[network([4] => [3])]
+/// type Iris = (Linear<4, 8>, Relu, Linear<8, 3>);
+/// println!("{}", Iris::summary());
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    /// The network's name.
+    pub name: &'static str,
+    /// The shape of an input sample.
+    pub input: Dims,
+    /// The layers, in order; parts of a layer follow it.
+    pub rows: Vec<Row>,
+    /// The whole network.
+    pub total: Row,
+}
+
+/// A line of a [`Summary`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// What its parameters' names begin with, without the last dot.
+    pub name: String,
+    /// The layer as its user writes it.
+    pub layer: String,
+    /// The shape that comes out.
+    pub output: Dims,
+    /// How many numbers its parameters have.
+    pub parameters: usize,
+    /// Floating-point operations for one sample, forward.
+    pub flops: usize,
+    /// Numbers that it writes for one sample.
+    pub activations: usize,
+}
+
+impl Summary {
+    pub(crate) fn of(name: &'static str, spec: &Spec, input: Dims) -> Self {
+        let mut rows = Vec::new();
+        match spec.unnamed() {
+            Spec::Chain(Chain { fields }) => {
+                let mut x = input;
+                for (i, field) in fields.iter().enumerate() {
+                    let prefix = field.extend("", i);
+                    rows.push(Row::of(prefix.trim_end_matches('.').to_owned(), field.spec, x));
+                    x = infer(field.spec, x).unwrap_or(x);
+                }
+            }
+            other => rows.push(Row::of(String::new(), other, input)),
+        }
+        let mut total = Row::of(String::new(), spec, input);
+        total.layer = name.to_owned();
+        Summary { name, input, rows, total }
+    }
+}
+
+impl Row {
+    fn of(name: String, spec: &Spec, x: Dims) -> Self {
+        let mut label = Text::new();
+        spec.write_label(&mut label);
+        let Cost { output, flops, activations } = cost(spec, x);
+        Row { name, layer: label.as_str().to_owned(), output, parameters: scalars(spec), flops, activations }
+    }
+
+    fn cells(&self) -> [String; 6] {
+        let numbers = [self.parameters, self.flops, self.activations].map(grouped);
+        let [parameters, flops, activations] = numbers;
+        [self.name.clone(), self.layer.clone(), self.output.to_string(), parameters, flops, activations]
+    }
+}
+
+/// A number with its digits in threes: `12 345`.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            grouped.push(' ');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let header = ["", "layer", "output", "parameters", "FLOPs", "activations"].map(str::to_owned);
+        let input = ["", "input", &self.input.to_string(), "", "", ""].map(str::to_owned);
+        let body = self.rows.iter().map(Row::cells);
+        let lines: Vec<[String; 6]> = [header, input].into_iter().chain(body).chain([self.total.cells()]).collect();
+        let width = |column: usize| lines.iter().map(|line| line[column].len()).max().unwrap_or(0);
+        let widths: [usize; 6] = core::array::from_fn(width);
+        let rule = "-".repeat(widths.iter().sum::<usize>() + 2 * 5);
+        for (i, [name, layer, output, numbers @ ..]) in lines.iter().enumerate() {
+            if i == 1 || i + 1 == lines.len() {
+                writeln!(f, "{rule}")?;
+            }
+            write!(f, "{name:<0$}  {layer:<1$}  {output:<2$}", widths[0], widths[1], widths[2])?;
+            for (number, width) in numbers.iter().zip(&widths[3..]) {
+                write!(f, "  {number:>width$}")?;
+            }
+            writeln!(f)?;
+        }
+        write!(f, "for one sample, forward: {} FLOPs, {} numbers written", grouped(self.total.flops), grouped(self.total.activations))
+    }
+}

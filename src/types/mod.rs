@@ -1,0 +1,24 @@
+//! Networks as data: sizes, shapes, layers, and what the compiler can prove about them.
+//!
+//! Nothing in here computes with numbers of a sample. It all runs in constants.
+
+mod dims;
+mod explain;
+mod fault;
+mod network;
+mod param;
+mod sample;
+mod size;
+mod spec;
+mod text;
+
+pub use dims::{Dims, MAX_RANK};
+pub use fault::{ARGUMENT, Fault, MAX_DEPTH, OUTPUT, Problem, Step};
+pub use network::{Net, Network, check, site};
+pub use param::{Init, Param, Reach};
+pub use sample::{Batch, Sample};
+pub use size::{Extent, Minus, Over, Plus, Resize, Size, Times};
+#[doc(hidden)]
+pub use spec::{Called, SourceName};
+pub use spec::{Branch, Chain, Cost, Field, Join, Layer, NamedParam, Prefix, Spec, cost, infer, parameters, scalars};
+pub use text::{Label, Message, Text};

@@ -1,0 +1,56 @@
+//! Parameters, as data: their names, shapes and how they begin.
+
+use super::Dims;
+
+/// One tensor of parameters that a layer has.
+#[derive(Clone, Copy, Debug)]
+pub struct Param {
+    /// Its name in the layer, as in a PyTorch `state_dict`: `weight`, `bias`.
+    pub name: &'static str,
+    /// Its shape, PyTorch's too.
+    pub dims: Dims,
+    /// How it begins.
+    pub init: Init,
+}
+
+/// What a parameter begins with; the [`Scheme`](crate::init::Scheme) a model is made with says how weights are drawn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Init {
+    /// Drawn at random, with a variance that follows from how many numbers go into a sum and how many come out.
+    Weight {
+        /// How many inputs one output sums over.
+        fan_in: usize,
+        /// How many outputs one input takes part in.
+        fan_out: usize,
+    },
+    /// The same number everywhere.
+    Constant(f64),
+}
+
+impl Param {
+    /// A weight whose sums run over `fan_in` inputs; each input takes part in `fan_out` of them.
+    pub const fn weight(name: &'static str, dims: &[usize], fan_in: usize, fan_out: usize) -> Self {
+        Param { name, dims: Dims::new(dims), init: Init::Weight { fan_in, fan_out } }
+    }
+
+    /// A parameter that begins as zeros.
+    pub const fn zeros(name: &'static str, dims: &[usize]) -> Self {
+        Param { name, dims: Dims::new(dims), init: Init::Constant(0.0) }
+    }
+}
+
+/// What part of its input one number of a layer's output sees; the receptive field is made of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// The number in the same place.
+    Point,
+    /// A window of the image, `[height, width]`, and the step from one window to the next.
+    Window {
+        /// How far the window reaches, dilation counted in.
+        size: [usize; 2],
+        /// The stride.
+        stride: [usize; 2],
+    },
+    /// The whole image.
+    All,
+}
