@@ -17,19 +17,22 @@ pub trait Backend<E: Float>: Device<E> {
     type Engine: Engine<E, Self>;
 }
 
-impl<E: Float> Backend<E> for Cpu
-where
-    Cpu: Device<E>,
-{
-    type Engine = crate::cpu::Static<E>;
+impl Backend<f32> for Cpu {
+    type Engine = crate::cpu::Static<f32>;
+}
+
+impl Backend<f64> for Cpu {
+    type Engine = crate::cpu::Static<f64>;
 }
 
 #[cfg(feature = "cuda")]
-impl<E: Float> Backend<E> for dfdx::tensor::Cuda
-where
-    dfdx::tensor::Cuda: Device<E>,
-{
-    type Engine = crate::portable::Portable<E, dfdx::tensor::Cuda>;
+impl Backend<f32> for dfdx::tensor::Cuda {
+    type Engine = crate::portable::Portable<f32, Self>;
+}
+
+#[cfg(feature = "cuda")]
+impl Backend<f64> for dfdx::tensor::Cuda {
+    type Engine = crate::portable::Portable<f64, Self>;
 }
 
 /// Numbers in a row on a device; the shape is known elsewhere.
@@ -41,7 +44,7 @@ pub type TapedScalar<E, D> = Tensor<Rank0, E, D, OwnedTape<E, D>>;
 /// What is to be made small, bound to the targets of a batch.
 pub trait Objective<E: Float, D: Device<E>>: Sync {
     /// Whether [`Objective::part`] works, so that no tape is needed.
-    const FUSED: bool;
+    fn is_fused(&self) -> bool;
 
     /// The share that some samples of the batch have in the loss; writes the gradient of the loss with respect to their
     /// outputs.
@@ -92,12 +95,12 @@ pub trait Engine<E: Float, D: Device<E>>: Sized + Send + Sync {
     ///
     /// # Errors
     /// Those of the device, and [`Error::Optimizer`].
-    fn train<O: Objective<E, D>>(
+    fn train(
         &mut self,
         inputs: &[E],
         samples: usize,
         noise: Option<Noise>,
-        objective: &O,
+        objective: &dyn Objective<E, D>,
         optimizer: &mut dyn Optimizer<E>,
     ) -> Result<E, Error>;
 
@@ -105,7 +108,7 @@ pub trait Engine<E: Float, D: Device<E>>: Sized + Send + Sync {
     ///
     /// # Errors
     /// Those of the device.
-    fn gradients<O: Objective<E, D>>(&mut self, inputs: &[E], samples: usize, noise: Option<Noise>, objective: &O) -> Result<Gradients<E>, Error>;
+    fn gradients(&mut self, inputs: &[E], samples: usize, noise: Option<Noise>, objective: &dyn Objective<E, D>) -> Result<Gradients<E>, Error>;
 
     /// How many threads to use at most; engines that do not run on threads of this process take no notice.
     fn set_threads(&mut self, threads: usize) {

@@ -1,10 +1,11 @@
 //! Gradients against central differences.
 
-use crate::engine::{Engine, Flat, Objective, TapedScalar};
+use crate::cpu::Static;
+use crate::engine::{Engine, Flat, Gradients, Objective, TapedScalar};
 use crate::error::Error;
 use crate::noise::Noise;
 use crate::portable::Portable;
-use crate::types::{Network, Sample, check};
+use crate::types::{Dims, NamedParam, Network, Sample, Spec, check, parameters, scalars};
 use core::ops::Range;
 use dfdx::prelude::{SumTo, TryMul};
 use dfdx::tensor::{Cpu, OwnedTape};
@@ -29,17 +30,37 @@ use dfdx::tensor_ops::Device;
 /// ```
 pub fn gradient_check<N: Network>(seed: u64) -> Result<(), Error> {
     const { check::<N>() };
-    let device = Cpu::default();
-    let noise = Noise::new(seed);
-    let random = |stream: u64, numel: usize| -> Vec<f64> { (0..numel as u64).map(|i| 2.0 * noise.split(stream).uniform(i) - 1.0).collect() };
-    let inputs = random(1, SAMPLES * N::Input::DIMS.numel());
-    let parameters = random(2, N::SCALARS);
-    let weights = WeightedSum { weights: random(3, SAMPLES * N::Output::DIMS.numel()) };
+    Subject { name: N::NAME, spec: N::SPEC, input: N::Input::DIMS, output: N::Output::DIMS, noise: Noise::new(seed) }.check()
+}
 
-    let portable = Portable::new(&device, N::SPEC, N::Input::DIMS, parameters.clone())?;
-    let fixed = crate::cpu::Static::new(&device, N::SPEC, N::Input::DIMS, parameters.clone())?;
-    Check::<N, _>::new("portable", portable, &weights, noise)?.run(&inputs, &parameters)?;
-    Check::<N, _>::new("static", fixed, &weights, noise)?.run(&inputs, &parameters)
+/// The network that is checked, as values.
+struct Subject {
+    name: &'static str,
+    spec: &'static Spec,
+    input: Dims,
+    output: Dims,
+    /// Dropout drops the same numbers each time.
+    noise: Noise,
+}
+
+impl Subject {
+    fn check(&self) -> Result<(), Error> {
+        let device = Cpu::default();
+        let random = |stream: u64, numel: usize| (0..numel as u64).map(|i| 2.0 * self.noise.split(stream).uniform(i) - 1.0).collect::<Vec<f64>>();
+        let inputs = random(1, SAMPLES * self.input.numel());
+        let parameters = random(2, scalars(self.spec));
+        let weights = WeightedSum { weights: random(3, SAMPLES * self.output.numel()) };
+        let portable = Portable::new(&device, self.spec, self.input, parameters.clone())?;
+        Check { subject: self, lowering: "portable", engine: portable, weights: &weights }.run(&inputs, &parameters)?;
+        let fixed = Static::new(&device, self.spec, self.input, parameters.clone())?;
+        Check { subject: self, lowering: "static", engine: fixed, weights: &weights }.run(&inputs, &parameters)
+    }
+
+    /// The name and index of each number of the flat buffer.
+    fn parameter_names(&self) -> Vec<String> {
+        let numbers = |param: NamedParam| (0..param.dims.numel()).map(move |i| format!("{}[{i}]", param.name));
+        parameters(self.spec).into_iter().flat_map(numbers).collect()
+    }
 }
 
 /// More than a chunk, and not a whole number of them.
@@ -53,7 +74,9 @@ struct WeightedSum {
 }
 
 impl<D: Device<f64>> Objective<f64, D> for WeightedSum {
-    const FUSED: bool = true;
+    fn is_fused(&self) -> bool {
+        true
+    }
 
     fn part(&self, samples: Range<usize>, outputs: &[f64], d_outputs: &mut [f64]) -> f64 {
         let width = self.weights.len() / SAMPLES;
@@ -69,68 +92,51 @@ impl<D: Device<f64>> Objective<f64, D> for WeightedSum {
 }
 
 /// One lowering of a network, to be checked.
-struct Check<'a, N, G> {
+struct Check<'a, G> {
+    subject: &'a Subject,
     lowering: &'static str,
     engine: G,
     weights: &'a WeightedSum,
-    /// Dropout drops the same numbers each time.
-    noise: Noise,
-    network: core::marker::PhantomData<fn() -> N>,
 }
 
-impl<'a, N: Network, G: Engine<f64, Cpu>> Check<'a, N, G> {
-    fn new(lowering: &'static str, engine: G, weights: &'a WeightedSum, noise: Noise) -> Result<Self, Error> {
-        Ok(Check { lowering, engine, weights, noise, network: core::marker::PhantomData })
-    }
-
+impl<G: Engine<f64, Cpu>> Check<'_, G> {
     fn run(mut self, inputs: &[f64], parameters: &[f64]) -> Result<(), Error> {
-        let gradients = self.engine.gradients(inputs, SAMPLES, Some(self.noise), self.weights)?;
-        let names = parameter_names::<N>();
-        let mut moved = inputs.to_vec();
-        let mut numeric = Vec::with_capacity(inputs.len());
-        for i in 0..inputs.len() {
-            numeric.push(self.slope(inputs[i], |check, x| {
-                moved[i] = x;
-                check.loss(&moved)
-            })?);
-            moved[i] = inputs[i];
-        }
+        let gradients = self.gradients(inputs)?;
+        let numeric = self.slopes(inputs, |check, moved| Ok(check.gradients(moved)?.loss))?;
         self.compare(&gradients.inputs, &numeric, |i| format!("input[{i}]"))?;
-        let mut moved = parameters.to_vec();
-        let mut numeric = Vec::with_capacity(parameters.len());
-        for i in 0..parameters.len() {
-            numeric.push(self.slope(parameters[i], |check, x| {
-                moved[i] = x;
-                check.engine.set_parameters(&moved)?;
-                check.loss(inputs)
-            })?);
-            moved[i] = parameters[i];
-        }
+        let numeric = self.slopes(parameters, |check, moved| {
+            check.engine.set_parameters(moved)?;
+            Ok(check.gradients(inputs)?.loss)
+        })?;
+        let names = self.subject.parameter_names();
         self.compare(&gradients.parameters, &numeric, |i| names[i].clone())
     }
 
-    fn loss(&mut self, inputs: &[f64]) -> Result<f64, Error> {
-        Ok(self.engine.gradients(inputs, SAMPLES, Some(self.noise), self.weights)?.loss)
+    fn gradients(&mut self, inputs: &[f64]) -> Result<Gradients<f64>, Error> {
+        self.engine.gradients(inputs, SAMPLES, Some(self.subject.noise), self.weights)
     }
 
-    fn slope(&mut self, x: f64, mut loss_at: impl FnMut(&mut Self, f64) -> Result<f64, Error>) -> Result<f64, Error> {
-        Ok((loss_at(self, x + STEP)? - loss_at(self, x - STEP)?) / (2.0 * STEP))
+    /// Central differences of the loss with respect to each number.
+    fn slopes(&mut self, numbers: &[f64], mut loss: impl FnMut(&mut Self, &[f64]) -> Result<f64, Error>) -> Result<Vec<f64>, Error> {
+        let mut moved = numbers.to_vec();
+        let mut slopes = Vec::with_capacity(numbers.len());
+        for (i, &x) in numbers.iter().enumerate() {
+            let mut loss_at = |check: &mut Self, x| {
+                moved[i] = x;
+                loss(check, &moved)
+            };
+            let [above, below] = [loss_at(self, x + STEP)?, loss_at(self, x - STEP)?];
+            slopes.push((above - below) / (2.0 * STEP));
+            moved[i] = x;
+        }
+        Ok(slopes)
     }
 
     fn compare(&self, analytic: &[f64], numeric: &[f64], name: impl Fn(usize) -> String) -> Result<(), Error> {
         let largest = numeric.iter().fold(1.0, |max: f64, g| max.max(g.abs()));
-        for (i, (&given, &expected)) in analytic.iter().zip(numeric).enumerate() {
-            // Written so that a NaN is no agreement.
-            if (given - expected).abs() <= TOLERANCE * largest {
-                continue;
-            }
-            return Err(Error::Gradient { network: N::NAME, lowering: self.lowering, of: name(i), expected, given });
-        }
-        Ok(())
+        // Written so that a NaN is no agreement.
+        let differs = |i: &usize| !((analytic[*i] - numeric[*i]).abs() <= TOLERANCE * largest);
+        let Some(i) = (0..numeric.len()).find(differs) else { return Ok(()) };
+        Err(Error::Gradient { network: self.subject.name, lowering: self.lowering, of: name(i), expected: numeric[i], given: analytic[i] })
     }
-}
-
-/// The name and index of each number of the flat buffer.
-fn parameter_names<N: Network>() -> Vec<String> {
-    N::parameters().iter().flat_map(|param| (0..param.dims.numel()).map(|i| format!("{}[{i}]", param.name))).collect()
 }

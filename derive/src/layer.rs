@@ -1,11 +1,15 @@
 //! `#[derive(Layer)]`: a struct of layers as a layer.
 
-use crate::layers::field;
+use crate::layers::{ends, field, spec};
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::{Error, Fields, Ident, ItemStruct, Result};
+use syn::{Error, Fields, Ident, Item, Result};
 
-pub fn expand(item: &ItemStruct) -> Result<TokenStream> {
+pub fn expand(item: &Item) -> Result<TokenStream> {
+    let Item::Struct(item) = item else {
+        let (first, _) = ends(item.to_token_stream());
+        return Err(Error::new(first, "#[derive(Layer)] is for structs with named fields"));
+    };
     let Fields::Named(fields) = &item.fields else {
         return Err(Error::new_spanned(&item.ident, "#[derive(Layer)] is for structs with named fields; a tuple type is a layer by itself"));
     };
@@ -18,7 +22,7 @@ pub fn expand(item: &ItemStruct) -> Result<TokenStream> {
     // Where nothing is generic, the bound would be reported in place of the field that breaks it.
     let layers = types.filter(|_| is_generic).map(|layer| quote!(#layer: ::formwork::types::Layer));
     let bounds: Vec<TokenStream> = bounds.chain(layers).collect();
-    let parts = fields.named.iter().map(|part| field(part, &part.ty.to_token_stream())).collect::<Result<Vec<_>>>()?;
+    let parts = fields.named.iter().map(|part| field(part, &spec(&part.ty))).collect::<Result<Vec<_>>>()?;
     let names: Vec<&Option<Ident>> = fields.named.iter().map(|part| &part.ident).collect();
     Ok(quote! {
         const _: () = {

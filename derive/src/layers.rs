@@ -8,10 +8,14 @@ use syn::{Attribute, Error, GenericArgument, Ident, PathArguments, Result, Type,
 const AROUND: [&str; 3] = ["Residual", "SkipConcat", "Repeat"];
 
 /// The layers whose names formwork writes from their sizes; any other is called what the source calls it.
-const KNOWN: [&str; 23] = [
-    "Residual", "SkipConcat", "Repeat", "NoBias", "Linear", "Conv2d", "MaxPool2d", "AvgPool2d", "AdaptiveAvgPool2d", "GlobalAvgPool2d",
+#[rustfmt::skip]
+const KNOWN: [&str; 22] = [
+    "Residual", "SkipConcat", "Repeat", "Linear", "Conv2d", "MaxPool2d", "AvgPool2d", "AdaptiveAvgPool2d", "GlobalAvgPool2d",
     "Flatten", "Reshape", "Dropout", "Relu", "LeakyRelu", "Sigmoid", "Tanh", "Gelu", "GeluTanh", "Silu", "Softmax", "LogSoftmax", "Net",
 ];
+
+/// The layers that have a bias; formwork writes the name of a `NoBias` around them.
+const BIASED: [&str; 2] = ["Linear", "Conv2d"];
 
 /// The way to a layer: formwork's `Step`s.
 type Path = Vec<u16>;
@@ -28,8 +32,31 @@ pub struct Reader {
 }
 
 impl Reader {
+    /// The layer as data. Its tuples may have any number of items, and where it is no layer the compiler says so of the
+    /// tokens in the source: no type is put around them.
+    pub fn spec(&mut self, layer: &Type, path: &Path) -> TokenStream {
+        match layer {
+            Type::Paren(inner) => self.spec(&inner.elem, path),
+            Type::Group(inner) => self.spec(&inner.elem, path),
+            Type::Tuple(tuple) => {
+                self.site(path, layer);
+                let items = tuple.elems.iter().enumerate().map(|(i, item)| self.spec(item, &below(path, i as u16)));
+                let items: Vec<TokenStream> = items.collect();
+                quote! {
+                    &::formwork::types::Spec::Chain(::formwork::types::Chain { fields: &[#(::formwork::types::Field::item(#items)),*] })
+                }
+            }
+            Type::Path(named) if !is_known(named) => {
+                self.site(path, layer);
+                let (name, body) = (source_text(named), spec(layer));
+                quote!(&::formwork::types::Spec::Named { name: #name, args: &[], body: #body })
+            }
+            _ => spec(&self.layer(layer, path)),
+        }
+    }
+
     /// The layer as a type that also carries the names that the source gives its parts.
-    pub fn layer(&mut self, layer: &Type, path: &Path) -> TokenStream {
+    fn layer(&mut self, layer: &Type, path: &Path) -> TokenStream {
         self.site(path, layer);
         match layer {
             Type::Paren(inner) => self.layer(&inner.elem, path),
@@ -37,24 +64,15 @@ impl Reader {
             Type::Tuple(tuple) => {
                 let items = tuple.elems.iter().enumerate().map(|(i, item)| self.layer(item, &below(path, i as u16)));
                 let items: Vec<TokenStream> = items.collect();
-                quote!((#(#items,)*))
+                quote_spanned!(tuple.paren_token.span.join()=> (#(#items,)*))
             }
             Type::Path(named) => self.named(named, path),
             other => quote!(#other),
         }
     }
 
-    /// The layers of a tuple as fields, however many there are; `None` for a single layer.
-    pub fn items(&mut self, layers: &Type) -> Option<Vec<TokenStream>> {
-        let Type::Tuple(tuple) = layers else { return None };
-        self.site(&Vec::new(), layers);
-        Some(tuple.elems.iter().enumerate().map(|(i, item)| self.layer(item, &vec![i as u16])).collect())
-    }
-
     fn named(&mut self, named: &TypePath, path: &Path) -> TokenStream {
-        let Some(last) = named.path.segments.last() else { return quote!(#named) };
-        let name = last.ident.to_string();
-        if AROUND.contains(&name.as_str()) {
+        if is_named(named, &AROUND) {
             let mut named = named.clone();
             if let Some(PathArguments::AngleBracketed(arguments)) = named.path.segments.last_mut().map(|last| &mut last.arguments) {
                 for (i, argument) in arguments.args.iter_mut().enumerate() {
@@ -65,7 +83,7 @@ impl Reader {
             }
             return quote!(#named);
         }
-        if KNOWN.contains(&name.as_str()) {
+        if is_known(named) {
             return quote!(#named);
         }
         let (marker, text) = (Ident::new(&format!("Name{}", self.names.len()), Span::call_site()), source_text(named));
@@ -75,7 +93,10 @@ impl Reader {
                 const NAME: &'static str = #text;
             }
         });
-        quote!(::formwork::types::Called<#named, #marker>)
+        // That the layer is none is an error on its own tokens.
+        let (first, last) = ends(named.to_token_stream());
+        let (open, close) = (quote_spanned!(first=> ::formwork::types::Called<), quote_spanned!(last=> >));
+        quote!(#open #named, #marker #close)
     }
 
     fn site(&mut self, path: &Path, layer: &Type) {
@@ -112,6 +133,21 @@ impl Reader {
     }
 }
 
+/// Whether formwork writes the name of this layer from its sizes.
+fn is_known(layer: &TypePath) -> bool {
+    let Some(last) = layer.path.segments.last() else { return false };
+    match &last.arguments {
+        PathArguments::AngleBracketed(arguments) if last.ident == "NoBias" => {
+            matches!(arguments.args.first(), Some(GenericArgument::Type(Type::Path(inner))) if is_named(inner, &BIASED))
+        }
+        _ => is_named(layer, &KNOWN),
+    }
+}
+
+fn is_named(layer: &TypePath, names: &[&str]) -> bool {
+    layer.path.segments.last().is_some_and(|last| names.iter().any(|name| last.ident == name))
+}
+
 fn below(path: &Path, step: u16) -> Path {
     let mut path = path.clone();
     path.push(step);
@@ -119,7 +155,7 @@ fn below(path: &Path, step: u16) -> Path {
 }
 
 /// The spans of the first and the last token.
-fn ends(tokens: TokenStream) -> (Span, Span) {
+pub fn ends(tokens: TokenStream) -> (Span, Span) {
     let trees: Vec<TokenTree> = tokens.into_iter().collect();
     let first = trees.first().map_or_else(Span::call_site, |tree| match tree {
         TokenTree::Group(group) => group.span_open(),
@@ -155,12 +191,17 @@ pub fn is_flat(attributes: &[Attribute]) -> Result<bool> {
     Ok(flat)
 }
 
+/// The data of a layer, from its type.
+pub fn spec(layer: &impl ToTokens) -> TokenStream {
+    quote!(<#layer as ::formwork::types::Layer>::SPEC)
+}
+
 /// A named field of a struct as formwork's `Field`.
-pub fn field(field: &syn::Field, layer: &TokenStream) -> Result<TokenStream> {
+pub fn field(field: &syn::Field, spec: &TokenStream) -> Result<TokenStream> {
     let Some(ident) = &field.ident else { return Err(Error::new_spanned(field, "a layer's fields have names; or write a tuple type")) };
     let name = ident.to_string();
     let prefix = if is_flat(&field.attrs)? { quote!(Flat) } else { quote!(Name) };
     Ok(quote! {
-        ::formwork::types::Field::named(#name, <#layer as ::formwork::types::Layer>::SPEC).prefixed(::formwork::types::Prefix::#prefix)
+        ::formwork::types::Field::named(#name, #spec).prefixed(::formwork::types::Prefix::#prefix)
     })
 }

@@ -51,7 +51,7 @@ pub fn network(shapes: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 #[proc_macro_derive(Layer, attributes(layer))]
 pub fn derive_layer(item: TokenStream) -> TokenStream {
-    let item = parse_macro_input!(item as syn::ItemStruct);
+    let item = parse_macro_input!(item as syn::Item);
     layer::expand(&item).unwrap_or_else(Error::into_compile_error).into()
 }
 
@@ -63,10 +63,11 @@ pub fn derive_layer(item: TokenStream) -> TokenStream {
 /// ```
 ///
 /// Stable Rust has no arithmetic in the arguments of a type. The block is generic over sizes as types instead, and `4 * D`
-/// becomes `Times<Const<4>, D>`; its name stands for the type with numbers.
+/// becomes such a type; the block's name stands for it with numbers. Sizes that cannot be computed, such as `D - 8` where
+/// `D` is 4, are reported as a fault of the block.
 #[proc_macro_attribute]
 pub fn block(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    let item = parse_macro_input!(item as syn::ItemType);
+    let item = parse_macro_input!(item as syn::Item);
     block::expand(arguments.into(), &item).unwrap_or_else(Error::into_compile_error).into()
 }
 

@@ -1,6 +1,6 @@
 //! `#[network]`: layers with declared shapes.
 
-use crate::layers::{Reader, field};
+use crate::layers::{Reader, ends, field};
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream};
@@ -14,12 +14,10 @@ pub struct Shapes {
 
 impl Parse for Shapes {
     fn parse(stream: ParseStream<'_>) -> Result<Self> {
-        if stream.is_empty() {
-            return Err(stream.error("expected the shapes of a sample and of what it becomes: #[network([1, 28, 28] => [10])]"));
-        }
-        let input = stream.parse()?;
-        stream.parse::<Token![=>]>()?;
-        let shapes = Shapes { input, output: stream.parse()? };
+        let incomplete = || Error::new(stream.span(), "expected the shapes of a sample and of what it becomes: #[network([1, 28, 28] => [10])]");
+        let input = stream.parse().map_err(|_| incomplete())?;
+        stream.parse::<Token![=>]>().map_err(|_| incomplete())?;
+        let shapes = Shapes { input, output: stream.parse().map_err(|_| incomplete())? };
         for shape in [&shapes.input, &shapes.output] {
             if shape.elems.len() > 5 {
                 return Err(Error::new_spanned(shape, "a sample has at most 5 dimensions; the batch is not one of them"));
@@ -40,17 +38,7 @@ pub fn expand(shapes: &Shapes, item: Item) -> Result<TokenStream> {
     let (attributes, visibility, ident, spec) = match item {
         Item::Type(alias) => {
             without_generics(&alias.generics)?;
-            let spec = match reader.items(&alias.ty) {
-                Some(items) => quote! {
-                    &::formwork::types::Spec::Chain(::formwork::types::Chain {
-                        fields: &[#(::formwork::types::Field::item(<#items as ::formwork::types::Layer>::SPEC)),*],
-                    })
-                },
-                None => {
-                    let layer = reader.layer(&alias.ty, &Vec::new());
-                    quote!(<#layer as ::formwork::types::Layer>::SPEC)
-                }
-            };
+            let spec = reader.spec(&alias.ty, &Vec::new());
             (alias.attrs, alias.vis, alias.ident, spec)
         }
         Item::Struct(parts) => {
@@ -58,12 +46,15 @@ pub fn expand(shapes: &Shapes, item: Item) -> Result<TokenStream> {
             let Fields::Named(fields) = &parts.fields else {
                 return Err(Error::new_spanned(&parts.ident, "a network is a type alias, or a struct with named fields"));
             };
-            let fields = fields.named.iter().enumerate().map(|(i, part)| field(part, &reader.layer(&part.ty, &vec![i as u16])));
+            let fields = fields.named.iter().enumerate().map(|(i, part)| field(part, &reader.spec(&part.ty, &vec![i as u16])));
             let fields = fields.collect::<Result<Vec<_>>>()?;
             let spec = quote!(&::formwork::types::Spec::Chain(::formwork::types::Chain { fields: &[#(#fields),*] }));
             (parts.attrs, parts.vis, parts.ident, spec)
         }
-        other => return Err(Error::new_spanned(other, "a network is a type alias, or a struct with named fields")),
+        other => {
+            let (first, _) = ends(other.to_token_stream());
+            return Err(Error::new(first, "a network is a type alias, or a struct with named fields"));
+        }
     };
     reader.output(&shapes.output.to_token_stream());
     Ok(write(&Declared { attributes, visibility, ident, spec }, shapes, &reader))
@@ -73,7 +64,10 @@ fn without_generics(generics: &Generics) -> Result<()> {
     if generics.params.is_empty() {
         return Ok(());
     }
-    Err(Error::new_spanned(generics, "a network has no parameters of its own: write a generic part with #[block] or #[derive(Layer)], and use it here with its sizes"))
+    Err(Error::new_spanned(
+        generics,
+        "a network has no parameters of its own: write a generic part with #[block] or #[derive(Layer)], and use it here with its sizes",
+    ))
 }
 
 struct Declared {

@@ -16,11 +16,15 @@ impl Parse for Rule {
         let (input, output);
         bracketed!(input in stream);
         stream.parse::<Token![=>]>()?;
-        bracketed!(output in stream);
-        Ok(Rule {
+        let brackets = bracketed!(output in stream);
+        let rule = Rule {
             input: Punctuated::<Ident, Token![,]>::parse_terminated(&input)?.into_iter().collect(),
             output: Punctuated::<Expr, Token![,]>::parse_terminated(&output)?.into_iter().collect(),
-        })
+        };
+        if rule.input.len() > 5 || rule.output.len() > 5 {
+            return Err(Error::new(brackets.span.join(), "a sample has at most 5 dimensions; the batch is not one of them"));
+        }
+        Ok(rule)
     }
 }
 

@@ -236,7 +236,7 @@ where
     }
 
     /// Forward, loss and backward, chunk by chunk; the gradients of the parts are then ready to be added.
-    fn fused<O: Objective<E, Cpu>>(&self, batch: &Batch<'_, E>, objective: &O, wants_inputs: bool) {
+    fn fused(&self, batch: &Batch<'_, E>, objective: &dyn Objective<E, Cpu>, wants_inputs: bool) {
         self.for_each_part(batch, batch.chunks_per_part(), &|i, part| {
             part.gradients.fill(E::zero());
             part.loss = E::zero();
@@ -253,7 +253,7 @@ where
 
     /// The same with a loss that is written in dfdx operations: forward for the whole batch, the loss on dfdx's tape, and
     /// back from its gradient.
-    fn taped<O: Objective<E, Cpu>>(&self, batch: &Batch<'_, E>, objective: &O, wants_inputs: bool) -> Result<E, Error> {
+    fn taped(&self, batch: &Batch<'_, E>, objective: &dyn Objective<E, Cpu>, wants_inputs: bool) -> Result<E, Error> {
         let device = Cpu::default();
         let width = self.plan.values[self.plan.output].numel;
         let mut outputs = vec![E::zero(); batch.samples * width];
@@ -296,12 +296,12 @@ where
     }
 
     /// The loss, with the gradients of all parts added up in order.
-    fn differentiate<O: Objective<E, Cpu>>(&mut self, batch: &Batch<'_, E>, objective: &O, wants_inputs: bool) -> Result<E, Error> {
+    fn differentiate(&mut self, batch: &Batch<'_, E>, objective: &dyn Objective<E, Cpu>, wants_inputs: bool) -> Result<E, Error> {
         if batch.samples == 0 {
             self.gradients.fill(E::zero());
             return Ok(E::zero());
         }
-        let taped = if O::FUSED {
+        let taped = if objective.is_fused() {
             self.fused(batch, objective, wants_inputs);
             None
         } else {
@@ -318,73 +318,77 @@ where
     }
 }
 
-impl<E: Float> Engine<E, Cpu> for Static<E>
-where
-    Cpu: Device<E>,
-{
-    fn new(_: &Cpu, spec: &'static Spec, input: Dims, parameters: Vec<E>) -> Result<Self, Error> {
-        let plan = Plan::new(spec, input);
-        assert_eq!(plan.params, parameters.len(), "the plan and the table of parameters come from one spec");
-        let part = || Part {
-            workspace: Vec::new(),
-            scratch: vec![E::zero(); plan.scratch],
-            gradients: vec![E::zero(); plan.params],
-            loss: E::zero(),
-        };
-        let parts = (0..PARTS).map(|_| Mutex::new(part())).collect();
-        let gradients = vec![E::zero(); plan.params];
-        Ok(Static { plan, parameters, gradients, parts, input, threads: available() })
-    }
+/// For each number type by name, so that the engine is compiled here, once, and not again in every crate with a model.
+macro_rules! engine {
+    ($E:ident) => {
+        impl Engine<$E, Cpu> for Static<$E> {
+            fn new(_: &Cpu, spec: &'static Spec, input: Dims, parameters: Vec<$E>) -> Result<Self, Error> {
+                let plan = Plan::new(spec, input);
+                assert_eq!(plan.params, parameters.len(), "the plan and the table of parameters come from one spec");
+                let part = || Part {
+                    workspace: Vec::new(),
+                    scratch: vec![0.0; plan.scratch],
+                    gradients: vec![0.0; plan.params],
+                    loss: 0.0,
+                };
+                let parts = (0..PARTS).map(|_| Mutex::new(part())).collect();
+                let gradients = vec![0.0; plan.params];
+                Ok(Static { plan, parameters, gradients, parts, input, threads: available() })
+            }
 
-    fn parameters(&self) -> Vec<E> {
-        self.parameters.clone()
-    }
+            fn parameters(&self) -> Vec<$E> {
+                self.parameters.clone()
+            }
 
-    fn set_parameters(&mut self, parameters: &[E]) -> Result<(), Error> {
-        self.parameters.copy_from_slice(parameters);
-        Ok(())
-    }
+            fn set_parameters(&mut self, parameters: &[$E]) -> Result<(), Error> {
+                self.parameters.copy_from_slice(parameters);
+                Ok(())
+            }
 
-    fn infer(&self, inputs: Flat<E, Cpu>, samples: usize) -> Result<Flat<E, Cpu>, Error> {
-        let device = inputs.device().clone();
-        let mut numbers = vec![E::zero(); inputs.shape().0];
-        let contiguous = inputs.try_contiguous().map_err(Error::device("reading the inputs"))?;
-        contiguous.copy_into(&mut numbers);
-        let mut outputs = vec![E::zero(); samples * self.plan.values[self.plan.output].numel];
-        self.forward(&Batch { inputs: &numbers, samples, noise: None }, &mut outputs);
-        let shape = (outputs.len(),);
-        device.try_tensor_from_vec(outputs, shape).map_err(Error::device("making a tensor of the outputs"))
-    }
+            fn infer(&self, inputs: Flat<$E, Cpu>, samples: usize) -> Result<Flat<$E, Cpu>, Error> {
+                let device = inputs.device().clone();
+                let mut numbers = vec![0.0; inputs.shape().0];
+                let contiguous = inputs.try_contiguous().map_err(Error::device("reading the inputs"))?;
+                contiguous.copy_into(&mut numbers);
+                let mut outputs = vec![0.0; samples * self.plan.values[self.plan.output].numel];
+                self.forward(&Batch { inputs: &numbers, samples, noise: None }, &mut outputs);
+                let shape = (outputs.len(),);
+                device.try_tensor_from_vec(outputs, shape).map_err(Error::device("making a tensor of the outputs"))
+            }
 
-    fn train<O: Objective<E, Cpu>>(
-        &mut self,
-        inputs: &[E],
-        samples: usize,
-        noise: Option<Noise>,
-        objective: &O,
-        optimizer: &mut dyn Optimizer<E>,
-    ) -> Result<E, Error> {
-        let loss = self.differentiate(&Batch { inputs, samples, noise }, objective, false)?;
-        optimizer.update(&mut self.parameters, &self.gradients)?;
-        Ok(loss)
-    }
+            fn train(
+                &mut self,
+                inputs: &[$E],
+                samples: usize,
+                noise: Option<Noise>,
+                objective: &dyn Objective<$E, Cpu>,
+                optimizer: &mut dyn Optimizer<$E>,
+            ) -> Result<$E, Error> {
+                let loss = self.differentiate(&Batch { inputs, samples, noise }, objective, false)?;
+                optimizer.update(&mut self.parameters, &self.gradients)?;
+                Ok(loss)
+            }
 
-    fn gradients<O: Objective<E, Cpu>>(&mut self, inputs: &[E], samples: usize, noise: Option<Noise>, objective: &O) -> Result<Gradients<E>, Error> {
-        let batch = Batch { inputs, samples, noise };
-        let loss = self.differentiate(&batch, objective, true)?;
-        let width = self.input.numel();
-        let mut d_inputs = vec![E::zero(); samples * width];
-        for i in 0..batch.parts() {
-            let part = lock(&self.parts[i]);
-            for (samples, block) in batch.chunks(i).zip(part.workspace.chunks_exact(self.plan.block())) {
-                let place = batch.chunk(samples.clone()).place(self.plan.values[0].grad, width);
-                d_inputs[samples.start * width..samples.end * width].copy_from_slice(&block[place]);
+            fn gradients(&mut self, inputs: &[$E], samples: usize, noise: Option<Noise>, objective: &dyn Objective<$E, Cpu>) -> Result<Gradients<$E>, Error> {
+                let batch = Batch { inputs, samples, noise };
+                let loss = self.differentiate(&batch, objective, true)?;
+                let width = self.input.numel();
+                let mut d_inputs = vec![0.0; samples * width];
+                for i in 0..batch.parts() {
+                    let part = lock(&self.parts[i]);
+                    for (samples, block) in batch.chunks(i).zip(part.workspace.chunks_exact(self.plan.block())) {
+                        let place = batch.chunk(samples.clone()).place(self.plan.values[0].grad, width);
+                        d_inputs[samples.start * width..samples.end * width].copy_from_slice(&block[place]);
+                    }
+                }
+                Ok(Gradients { loss, inputs: d_inputs, parameters: self.gradients.clone() })
+            }
+
+            fn set_threads(&mut self, threads: usize) {
+                self.threads = threads.max(1);
             }
         }
-        Ok(Gradients { loss, inputs: d_inputs, parameters: self.gradients.clone() })
-    }
-
-    fn set_threads(&mut self, threads: usize) {
-        self.threads = threads.max(1);
-    }
+    };
 }
+engine!(f32);
+engine!(f64);

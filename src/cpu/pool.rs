@@ -76,7 +76,10 @@ impl Pool {
         drop(state);
         self.shared.posted.notify_all();
         let posting = Posting(&self.shared);
-        while let Some(i) = claim(&mut lock(&self.shared)) {
+        loop {
+            // A statement of its own: the lock is not held while the task runs.
+            let claimed = claim(&mut lock(&self.shared));
+            let Some(i) = claimed else { break };
             task(i);
         }
         drop(posting);

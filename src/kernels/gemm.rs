@@ -4,7 +4,9 @@
 //! `B` is read in rows, so a `B` that lies otherwise is copied into panels first. Sums run over `k` in order, so the
 //! result does not depend on how rows are shared out.
 
+use super::simd::{Lanes, Plain};
 use crate::float::Float;
+use core::mem::MaybeUninit;
 
 /// A matrix with free strides: element `(i, j)` is `data[i * row + j * col]`.
 #[derive(Clone, Copy)]
@@ -36,8 +38,7 @@ pub(crate) struct Size {
 
 /// How much of `k` one panel of `B` holds: the panel then stays in the first-level cache.
 const PANEL: usize = 256;
-const MAX_COLS: usize = 32;
-const MAX_ROWS: usize = 8;
+const MAX_COLS: usize = 16;
 
 /// `C = A B` or, with `add`, `C += A B`; the rows of `C` follow one another.
 pub(crate) fn gemm<E: Float>(size: Size, a: Mat<'_, E>, b: Mat<'_, E>, add: bool, c: &mut [E]) {
@@ -48,16 +49,16 @@ pub(crate) fn gemm<E: Float>(size: Size, a: Mat<'_, E>, b: Mat<'_, E>, add: bool
         c[..m * n].fill(E::zero());
     }
     let tile = E::tile();
-    let mut panel = [E::zero(); PANEL * MAX_COLS];
+    let mut panel = [const { MaybeUninit::uninit() }; PANEL * MAX_COLS];
     for j in (0..n).step_by(tile.cols) {
         let cols = tile.cols.min(n - j);
         for p in (0..k).step_by(PANEL) {
             let depth = PANEL.min(k - p);
-            let whole = b.col == 1 && cols == tile.cols;
-            if !whole {
-                pack(&mut panel, tile.cols, b, [p, j], [depth, cols]);
-            }
-            let (b_data, b_row) = if whole { (&b.data[p * b.row + j..], b.row) } else { (&panel[..], tile.cols) };
+            let (b_data, b_row) = if b.col == 1 && cols == tile.cols {
+                (&b.data[p * b.row + j..], b.row)
+            } else {
+                (pack(&mut panel, tile.cols, b, [p, j], [depth, cols]), tile.cols)
+            };
             for i in (0..m).step_by(tile.rows) {
                 let rows = tile.rows.min(m - i);
                 let a = Mat { data: &a.data[i * a.row + p * a.col..], ..a };
@@ -74,13 +75,19 @@ fn fits<E>(rows: usize, cols: usize, mat: Mat<'_, E>) -> bool {
 }
 
 /// Copies a block of `b` into rows of `width` numbers; columns that `b` has not become zero.
-fn pack<E: Float>(panel: &mut [E], width: usize, b: Mat<'_, E>, [p, j]: [usize; 2], [depth, cols]: [usize; 2]) {
-    for (l, row) in panel.chunks_exact_mut(width).take(depth).enumerate() {
-        let at = (p + l) * b.row + j * b.col;
-        for (q, to) in row.iter_mut().enumerate() {
-            *to = if q < cols { b.data[at + q * b.col] } else { E::zero() };
+fn pack<'a, E: Float>(panel: &'a mut [MaybeUninit<E>], width: usize, b: Mat<'_, E>, [p, j]: [usize; 2], [depth, cols]: [usize; 2]) -> &'a [E] {
+    let panel = &mut panel[..depth * width];
+    for q in 0..width {
+        let to = panel[q..].iter_mut().step_by(width);
+        if q < cols {
+            let from = b.data[p * b.row + (j + q) * b.col..].iter().step_by(b.row);
+            to.zip(from).for_each(|(to, &x)| _ = to.write(x));
+        } else {
+            to.for_each(|to| _ = to.write(E::zero()));
         }
     }
+    // SAFETY: each of the `width` columns of the panel has just been written, all the way down.
+    unsafe { &*(&raw const *panel as *const [E]) }
 }
 
 type Run<E> = for<'a, 'b, 'c> unsafe fn(usize, [usize; 2], Mat<'a, E>, Mat<'b, E>, &'c mut [E], usize);
@@ -99,13 +106,14 @@ pub trait Tile: Sized {
     fn tile() -> TileFn<Self>;
 }
 
-/// One tile: `C[..rows, ..cols] += A B` over `depth`.
+/// One tile: `C[..rows, ..cols] += A B` over `depth`, in `ROWS x REGS` registers.
 ///
 /// # Safety
-/// `a` holds `rows x depth`, `b` holds `depth` rows of `COLS` numbers, `c` holds `rows` rows of `cols` numbers, each
-/// `stride` behind the one before; `rows <= ROWS` and `cols <= COLS`.
+/// `a` holds `rows x depth`, `b` holds `depth` rows of `REGS * V::LEN` numbers, `c` holds `rows` rows of `cols` numbers,
+/// each `stride` behind the one before; `0 < rows <= ROWS` and `cols <= REGS * V::LEN <= MAX_COLS`; and the contract of
+/// [`Lanes`].
 #[inline(always)]
-unsafe fn run<E: Float, const ROWS: usize, const COLS: usize, const FMA: bool>(
+unsafe fn run<E: Float, V: Lanes<E>, const ROWS: usize, const REGS: usize>(
     depth: usize,
     [rows, cols]: [usize; 2],
     a: Mat<'_, E>,
@@ -113,63 +121,73 @@ unsafe fn run<E: Float, const ROWS: usize, const COLS: usize, const FMA: bool>(
     c: &mut [E],
     stride: usize,
 ) {
-    let mut acc = [[E::zero(); COLS]; ROWS];
-    // A row that is not there reads the last one, and its sums are dropped.
-    let mut offsets = [0; ROWS];
-    for (i, offset) in offsets.iter_mut().enumerate() {
-        *offset = i.min(rows - 1) * a.row;
-    }
-    for l in 0..depth {
-        // SAFETY: the caller's `b` has `COLS` numbers in each of its `depth` rows.
-        let b_row: &[E; COLS] = unsafe { &*b.data.as_ptr().add(l * b.row).cast() };
-        for i in 0..ROWS {
-            // SAFETY: the offset is of one of the caller's `rows` rows, and `l < depth`.
-            let x = unsafe { *a.data.as_ptr().add(offsets[i] + l * a.col) };
-            for j in 0..COLS {
-                acc[i][j] = if FMA { x.mul_add(b_row[j], acc[i][j]) } else { x * b_row[j] + acc[i][j] };
-            }
+    // SAFETY: every pointer below is within what the contract says the matrices hold; a row of A that is not there is
+    // read as the last one that is, and its sums are dropped.
+    unsafe {
+        let mut acc = [[V::splat(E::zero()); REGS]; ROWS];
+        let mut a_rows = [a.data.as_ptr(); ROWS];
+        for (i, row) in a_rows.iter_mut().enumerate() {
+            *row = row.add(i.min(rows - 1) * a.row);
         }
-    }
-    for (i, sums) in acc.iter().enumerate().take(rows) {
-        for (to, &sum) in c[i * stride..i * stride + cols].iter_mut().zip(sums) {
-            *to += sum;
+        let mut b_row = b.data.as_ptr();
+        for l in 0..depth {
+            let mut b_regs = [V::splat(E::zero()); REGS];
+            for j in 0..REGS {
+                b_regs[j] = V::load(b_row.add(j * V::LEN));
+            }
+            for i in 0..ROWS {
+                let x = V::splat(*a_rows[i].add(l * a.col));
+                for j in 0..REGS {
+                    acc[i][j] = x.mul_add(b_regs[j], acc[i][j]);
+                }
+            }
+            b_row = b_row.wrapping_add(b.row);
+        }
+        let whole = cols == REGS * V::LEN;
+        for (i, sums) in acc.iter().enumerate().take(rows) {
+            let to = &mut c[i * stride..i * stride + cols];
+            if whole {
+                for (j, &sum) in sums.iter().enumerate() {
+                    let to = to.as_mut_ptr().add(j * V::LEN);
+                    V::load(to).add(sum).store(to);
+                }
+            } else {
+                let mut row = [E::zero(); MAX_COLS];
+                for (j, &sum) in sums.iter().enumerate() {
+                    sum.store(row.as_mut_ptr().add(j * V::LEN));
+                }
+                to.iter_mut().zip(row).for_each(|(to, sum)| *to += sum);
+            }
         }
     }
 }
 
 macro_rules! tiles {
-    ($Float:ident: avx512 $r512:literal x $c512:literal, avx2 $r256:literal x $c256:literal, plain $r:literal x $c:literal) => {
-        const _: () = assert!($c512 <= MAX_COLS && $r512 <= MAX_ROWS && $c256 <= MAX_COLS && $c <= MAX_COLS);
-
+    ($($Float:ident: avx2 $V256:ident $r256:literal x $n256:literal, plain $r:literal x $n:literal;)*) => { $(
         impl Tile for $Float {
             #[inline]
             fn tile() -> TileFn<Self> {
                 #[cfg(target_arch = "x86_64")]
                 {
-                    #[target_feature(enable = "avx512f")]
-                    unsafe fn avx512(depth: usize, size: [usize; 2], a: Mat<'_, $Float>, b: Mat<'_, $Float>, c: &mut [$Float], stride: usize) {
-                        // SAFETY: the caller keeps `run`'s contract.
-                        unsafe { run::<$Float, $r512, $c512, true>(depth, size, a, b, c, stride) }
-                    }
+                    use core::arch::x86_64::$V256;
                     #[target_feature(enable = "avx2,fma")]
                     unsafe fn avx2(depth: usize, size: [usize; 2], a: Mat<'_, $Float>, b: Mat<'_, $Float>, c: &mut [$Float], stride: usize) {
-                        // SAFETY: the caller keeps `run`'s contract.
-                        unsafe { run::<$Float, $r256, $c256, true>(depth, size, a, b, c, stride) }
-                    }
-                    if std::is_x86_feature_detected!("avx512f") {
-                        return TileFn { rows: $r512, cols: $c512, run: avx512 };
+                        // SAFETY: the caller keeps `run`'s contract, and this function has the target feature.
+                        unsafe { run::<$Float, $V256, $r256, $n256>(depth, size, a, b, c, stride) }
                     }
                     if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
-                        return TileFn { rows: $r256, cols: $c256, run: avx2 };
+                        return TileFn { rows: $r256, cols: $n256 * <$V256 as Lanes<$Float>>::LEN, run: avx2 };
                     }
                 }
-                TileFn { rows: $r, cols: $c, run: run::<$Float, $r, $c, false> }
+                TileFn { rows: $r, cols: $n * <Plain<$Float> as Lanes<$Float>>::LEN, run: run::<$Float, Plain<$Float>, $r, $n> }
             }
         }
-    };
+    )* };
 }
-tiles!(f32: avx512 8 x 32, avx2 4 x 16, plain 4 x 8);
-tiles!(f64: avx512 8 x 16, avx2 4 x 8, plain 4 x 4);
+tiles! {
+    f32: avx2 __m256 6 x 2, plain 4 x 2;
+    f64: avx2 __m256d 6 x 2, plain 4 x 1;
+}
 
 #[cfg(test)]
 mod tests {

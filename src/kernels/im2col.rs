@@ -50,9 +50,9 @@ impl Geometry {
     /// Calls `f(column, windows, pixels)` for each run of windows in a row of the matrix `[taps, windows]`: `windows` is
     /// where the run lies in the matrix, and its pixels begin at `pixels` and are a stride apart.
     fn for_each_run(&self, mut f: impl FnMut(core::ops::Range<usize>, usize)) {
-        for ky in 0..self.kernel[0] {
-            for kx in 0..self.kernel[1] {
-                let (inside, column) = self.inside(kx);
+        for kx in 0..self.kernel[1] {
+            let (inside, column) = self.inside(kx);
+            for ky in 0..self.kernel[0] {
                 let row = (ky * self.kernel[1] + kx) * self.windows();
                 for oy in 0..self.output[0] {
                     let y = (oy * self.stride[0] + ky * self.dilation[0]).wrapping_sub(self.padding[0]);

@@ -2,4 +2,5 @@
 
 pub(crate) mod gemm;
 pub(crate) mod im2col;
+mod simd;
 pub(crate) mod windows;

@@ -83,7 +83,7 @@ impl Conv2dSpec {
     /// Replaces the channels, and walks over the image.
     pub const fn infer(&self, x: Dims) -> Result<Dims, Problem> {
         if x.rank() != 3 {
-            return Err(Problem::rank("an image [C, H, W]", x));
+            return Err(Problem::image(x));
         }
         if self.out_channels == 0 {
             return Err(Problem::zero("number of output channels"));
@@ -107,7 +107,23 @@ impl Conv2dSpec {
     }
 
     const fn indivisible(&self, which: &'static str, channels: usize) -> Problem {
-        Problem::new(Message::new("cannot split ").num(channels).str(" ").str(which).str(" channels evenly into ").num(self.groups).str(" groups"))
+        let message = Message::new("cannot split ").num(channels).str(" ").str(which).str(" channels evenly into ").num(self.groups);
+        let [fewer, more] = self.possible_groups();
+        let help = Message::new("").num(self.in_channels).str(" input and ").num(self.out_channels).str(" output channels split evenly into ");
+        let help = if fewer == more { help.num(fewer) } else { help.num(fewer).str(" or ").num(more) };
+        Problem::new(message.str(" groups")).help(help.str(if more == 1 { " group" } else { " groups" }))
+    }
+
+    /// The numbers of groups next to `groups` that both numbers of channels can be split into.
+    const fn possible_groups(&self) -> [usize; 2] {
+        let (mut fewer, mut more, mut groups) = (1, 0, 1);
+        while groups <= self.in_channels && groups <= self.out_channels && more == 0 {
+            if self.in_channels.is_multiple_of(groups) && self.out_channels.is_multiple_of(groups) {
+                (fewer, more) = if groups < self.groups { (groups, 0) } else { (fewer, groups) };
+            }
+            groups += 1;
+        }
+        [fewer, if more == 0 { fewer } else { more }]
     }
 
     /// How many numbers one output sums over.

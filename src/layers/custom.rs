@@ -135,7 +135,10 @@ impl Expr {
 impl Rule {
     const fn infer(&self, x: Dims) -> Result<Dims, Problem> {
         if x.rank() != self.rank {
-            return Err(Problem::rank(self.input, x));
+            let problem = Problem::rank(self.input, x);
+            let is_image_for_features = self.rank == 1 && x.rank() == 3;
+            let help = Message::new("Flatten or GlobalAvgPool2d before it turns an image into features");
+            return Err(if is_image_for_features { problem.help(help) } else { problem });
         }
         let (mut sizes, mut i) = ([0; MAX_RANK], 0);
         while i < self.output.len() {

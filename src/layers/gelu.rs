@@ -4,7 +4,7 @@ use super::elementwise::{Elementwise, elementwise};
 use super::leaf;
 use crate::engine::Flat;
 use crate::float::Float;
-use crate::portable::untaped;
+use crate::portable::detached;
 use crate::types::Label;
 use core::f64::consts::{FRAC_1_PI, FRAC_1_SQRT_2, FRAC_2_PI};
 use dfdx::prelude::{TryAdd, TryMul, TrySub};
@@ -70,7 +70,7 @@ impl Elementwise for Gelu {
     /// is added, and its value is taken off again where no tape sees it.
     fn taped<E: Float, D: Device<E>, T: Tape<E, D>>(&self, x: Flat<E, D, T>) -> Result<Flat<E, D, T>, D::Err> {
         let bell = x.retaped::<T>().try_square()?.try_mul(E::of(-0.5))?.try_exp()?.try_mul(E::of(excess()))?;
-        let (value, bell) = untaped(bell);
+        let (value, bell) = detached(bell)?;
         x.try_accurate_gelu()?.try_add(bell)?.try_sub(value)
     }
 }

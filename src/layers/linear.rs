@@ -6,7 +6,7 @@ use crate::cpu::steps::Dense;
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
 use crate::portable::{Site, Var};
-use crate::types::{Dims, Label, Layer, Param, Problem, Reach, Size, Spec};
+use crate::types::{Dims, Label, Layer, Message, Param, Problem, Reach, Size, Spec};
 use dfdx::prelude::{BroadcastTo, PermuteTo, TryAdd, TryMatMul};
 use dfdx::shapes::{Axes2, Axis, Const};
 use dfdx::tensor::Tape;
@@ -61,7 +61,7 @@ impl LinearSpec {
             Some(given) if given == self.in_features => Err(Problem::zero("number of outputs")),
             Some(given) if x.rank() == 3 => {
                 let problem = Problem::features(self.in_features, given);
-                Err(problem.help(crate::types::Message::new("Flatten before it makes ").dims(x).str(" ").num(x.numel()).str(" features")))
+                Err(problem.help(Message::new("Flatten before it makes ").num(x.numel()).str(" features of ").dims(x)))
             }
             Some(given) => Err(Problem::features(self.in_features, given).fits(LinearSpec { in_features: given, ..*self }.label())),
             None => Err(Problem::rank("at least one dimension", x)),

@@ -10,8 +10,8 @@ use crate::kernels::windows::Windows;
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Extent, Label, Layer, Message, Param, Problem, Reach, Spec};
 use dfdx::prelude::{BroadcastTo, ChooseFrom, MinTo, PermuteTo, ReshapeTo, SumTo, TryEq, TryMul};
-use dfdx::shapes::{Axes2, Axis, Const};
-use dfdx::tensor::{Tape, Tensor};
+use dfdx::shapes::{Axes2, Axis, Const, HasShape};
+use dfdx::tensor::{PutTape, SplitTape, Tape, Tensor};
 use dfdx::tensor_ops::{Device, MaxTo};
 
 /// The largest number of each window: `y = max x`.
@@ -160,12 +160,13 @@ impl Pool2dSpec {
     /// Walks over the image; a window must see more than padding.
     pub const fn infer(&self, x: Dims) -> Result<Dims, Problem> {
         if x.rank() != 3 {
-            return Err(Problem::rank("an image [C, H, W]", x));
+            return Err(Problem::image(x));
         }
         let ([kh, kw], [ph, pw]) = (self.window.kernel_size, self.window.padding);
         if 2 * ph > kh || 2 * pw > kw {
             let message = Message::new("pads by ").num(if 2 * ph > kh { ph } else { pw }).str(", which is more than half of its ");
-            return Err(Problem::new(message.num(kh).str("x").num(kw).str(" kernel")));
+            let half = Pool2dSpec { window: Window { padding: [kh / 2, kw / 2], ..self.window }, ..*self };
+            return Err(Problem::new(message.num(kh).str("x").num(kw).str(" kernel")).fits(half.label()));
         }
         match self.window.infer(x) {
             Ok([h, w]) => Ok(Dims::new(&[x.size(0), h, w])),
@@ -229,7 +230,7 @@ impl AdaptiveAvgPool2dSpec {
     /// Replaces height and width, or leaves the channels alone.
     pub const fn infer(&self, x: Dims) -> Result<Dims, Problem> {
         if x.rank() != 3 {
-            return Err(Problem::rank("an image [C, H, W]", x));
+            return Err(Problem::image(x));
         }
         match self.grid {
             Some([0, _] | [_, 0]) => Err(Problem::zero("size")),
@@ -305,18 +306,16 @@ fn first_max<E: Float, D: Device<E>, T: Tape<E, D>>(
     seen: Tensor<(usize, usize), E, D, T>,
     site: &Site<'_, E, D, T>,
 ) -> Result<Tensor<(usize,), E, D, T>, D::Err> {
-    use dfdx::tensor::SplitTape;
     let (seen, tape) = seen.split_tape();
-    let (taps, columns) = *dfdx::shapes::HasShape::shape(&seen);
+    let (taps, columns) = *seen.shape();
     let shape = (taps, columns);
     let max = seen.clone().try_max::<(usize,), Axis<0>>()?.try_broadcast_like::<_, Axis<0>>(&shape)?;
-    let taken = |taps: usize| -> Vec<E> { (0..taps).map(|tap| E::of(tap as f64)).collect() };
-    let number = site.constant(taken(taps), (taps,))?.try_broadcast_like::<_, Axis<1>>(&shape)?.try_contiguous()?;
+    let numbers = (0..taps).map(|tap| E::of(tap as f64)).collect();
+    let number = site.constant(numbers, (taps,))?.try_broadcast_like::<_, Axis<1>>(&shape)?.try_contiguous()?;
     let none = site.constant(vec![E::of(taps as f64); taps * columns], shape)?;
     let number_if_max = seen.try_eq(&max)?.try_choose(number.clone(), none)?;
     let first = number_if_max.try_min::<(usize,), Axis<0>>()?.try_broadcast_like::<_, Axis<0>>(&shape)?;
     let zeros = site.constant(vec![E::zero(); taps * columns], shape)?;
     let is_first = number.try_eq(&first)?;
-    use dfdx::tensor::PutTape;
     is_first.try_choose(seen.put_tape(tape), zeros.put_tape(T::default()))?.try_sum::<_, Axis<0>>()
 }

@@ -42,8 +42,15 @@ pub(crate) const fn concatenated(input: Dims, body: Dims) -> Result<Dims, Proble
     if input.rank() != 3 {
         return Err(Problem::new(message.str(", but only their first dimensions may differ")));
     }
-    let problem = Problem::new(message.str(", but their heights and widths differ"));
-    let odd = input.size(1) % 2 == 1 || input.size(2) % 2 == 1;
+    let (h, w) = (input.size(1) != body.size(1), input.size(2) != body.size(2));
+    let what = if !w { "heights" } else if !h { "widths" } else { "heights and widths" };
+    let problem = Problem::new(message.str(", but their ").str(what).str(" differ"));
+    let odd = is_halved_and_doubled(input.size(1), body.size(1)) || is_halved_and_doubled(input.size(2), body.size(2));
     let help = Message::new("an odd size does not survive pooling and upsampling by 2; pad or resize the input");
     Err(if odd { problem.help(help) } else { problem })
+}
+
+/// Whether a size is what halving with rounding, and doubling, makes of an odd one.
+const fn is_halved_and_doubled(before: usize, after: usize) -> bool {
+    before % 2 == 1 && after + 1 == before
 }

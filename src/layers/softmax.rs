@@ -77,8 +77,8 @@ impl SoftmaxSpec {
             return Err(Problem::rank("at least one dimension", x));
         }
         if self.axis != LAST && self.axis >= x.rank() {
-            let message = Message::new("runs along dimension ").num(self.axis).str(", but is given only ").num(x.rank());
-            return Err(Problem::new(message.str(": ").dims(x)));
+            let message = Message::new("runs along dimension ").num(self.axis).str(", counted from 0, but is given ").dims(x);
+            return Err(Problem::new(message));
         }
         Ok(x)
     }

@@ -53,7 +53,9 @@ impl Window {
             message = message.str(" that reaches over ").num(self.extent(0)).str("x").num(self.extent(1));
         }
         let (h, w) = (image.size(1) + 2 * self.padding[0], image.size(2) + 2 * self.padding[1]);
-        Problem::new(message.str(", but the image is only ").num(h).str("x").num(w))
+        let is_padded = self.padding[0] > 0 || self.padding[1] > 0;
+        let subject = if is_padded { ", but the image with its padding is only " } else { ", but the image is only " };
+        Problem::new(message.str(subject).num(h).str("x").num(w))
     }
 
     pub(crate) const fn reach(&self) -> Reach {

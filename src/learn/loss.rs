@@ -58,7 +58,9 @@ impl<'a, L: Loss<O, T>, O: Sample, T: Target, E: Float> Bound<'a, L, O, T, E> {
 }
 
 impl<L: Loss<O, T>, O: Sample, T: Target, E: Float, D: Device<E>> Objective<E, D> for Bound<'_, L, O, T, E> {
-    const FUSED: bool = true;
+    fn is_fused(&self) -> bool {
+        true
+    }
 
     fn part(&self, samples: Range<usize>, outputs: &[E], d_outputs: &mut [E]) -> E {
         let targets = &self.targets[samples.start * T::PER_SAMPLE..samples.end * T::PER_SAMPLE];
@@ -85,7 +87,9 @@ where
     D: Device<E>,
     F: Fn(Tensor<O::Batch<usize>, E, D, OwnedTape<E, D>>) -> TapedScalar<E, D> + Sync,
 {
-    const FUSED: bool = false;
+    fn is_fused(&self) -> bool {
+        false
+    }
 
     fn part(&self, _: Range<usize>, _: &[E], _: &mut [E]) -> E {
         unreachable!("only fused objectives are asked for parts")

@@ -113,60 +113,68 @@ fn leaves(spec: &Spec) -> usize {
     }
 }
 
-impl<E: Float, D: Device<E>> Engine<E, D> for Portable<E, D>
-where
-    D: Send + Sync,
-    D::Err: core::fmt::Display,
-{
-    fn new(device: &D, spec: &'static Spec, input: Dims, numbers: Vec<E>) -> Result<Self, Error> {
-        let indices = (0..leaves(spec)).map(|_| Arc::default()).collect();
-        let mut engine = Portable { device: device.clone(), spec, input, params: Vec::new(), indices };
-        engine.set_parameters(&numbers)?;
-        Ok(engine)
-    }
+/// For each number type and device by name, so that the engine is compiled here, once, and not again in every crate with a
+/// model.
+macro_rules! engine {
+    ($E:ident on $D:ty) => {
+        impl Engine<$E, $D> for Portable<$E, $D> {
+            fn new(device: &$D, spec: &'static Spec, input: Dims, numbers: Vec<$E>) -> Result<Self, Error> {
+                let indices = (0..leaves(spec)).map(|_| Arc::default()).collect();
+                let mut engine = Portable { device: device.clone(), spec, input, params: Vec::new(), indices };
+                engine.set_parameters(&numbers)?;
+                Ok(engine)
+            }
 
-    fn parameters(&self) -> Vec<E> {
-        self.params.iter().flat_map(|param| param.as_vec()).collect()
-    }
+            fn parameters(&self) -> Vec<$E> {
+                self.params.iter().flat_map(|param| param.as_vec()).collect()
+            }
 
-    fn set_parameters(&mut self, numbers: &[E]) -> Result<(), Error> {
-        let params: Result<Vec<_>, Error> = parameters(self.spec).iter().map(|param| self.upload(&numbers[param.range()])).collect();
-        self.params = params?;
-        Ok(())
-    }
+            fn set_parameters(&mut self, numbers: &[$E]) -> Result<(), Error> {
+                let params: Result<Vec<_>, Error> = parameters(self.spec).iter().map(|param| self.upload(&numbers[param.range()])).collect();
+                self.params = params?;
+                Ok(())
+            }
 
-    fn infer(&self, inputs: Flat<E, D>, samples: usize) -> Result<Flat<E, D>, Error> {
-        self.run(inputs, samples, None).map_err(Error::device("running the network"))
-    }
+            fn infer(&self, inputs: Flat<$E, $D>, samples: usize) -> Result<Flat<$E, $D>, Error> {
+                self.run(inputs, samples, None).map_err(Error::device("running the network"))
+            }
 
-    fn train<O: Objective<E, D>>(
-        &mut self,
-        inputs: &[E],
-        samples: usize,
-        noise: Option<Noise>,
-        objective: &O,
-        optimizer: &mut dyn Optimizer<E>,
-    ) -> Result<E, Error> {
-        let gradients = self.gradients(inputs, samples, noise, objective)?;
-        let mut numbers = self.parameters();
-        optimizer.update(&mut numbers, &gradients.parameters)?;
-        self.set_parameters(&numbers)?;
-        Ok(gradients.loss)
-    }
+            fn train(
+                &mut self,
+                inputs: &[$E],
+                samples: usize,
+                noise: Option<Noise>,
+                objective: &dyn Objective<$E, $D>,
+                optimizer: &mut dyn Optimizer<$E>,
+            ) -> Result<$E, Error> {
+                let gradients = self.gradients(inputs, samples, noise, objective)?;
+                let mut numbers = self.parameters();
+                optimizer.update(&mut numbers, &gradients.parameters)?;
+                self.set_parameters(&numbers)?;
+                Ok(gradients.loss)
+            }
 
-    fn gradients<O: Objective<E, D>>(&mut self, inputs: &[E], samples: usize, noise: Option<Noise>, objective: &O) -> Result<Gradients<E>, Error> {
-        let inputs = self.upload(inputs)?;
-        let outputs: Flat<E, D, OwnedTape<E, D>> =
-            self.run(inputs.leaky_trace(), samples, noise).map_err(Error::device("running the network"))?;
-        let loss = objective.taped(outputs).map_err(Error::device("computing the loss"))?;
-        let value = loss.as_vec()[0];
-        let mut gradients = loss.try_backward().map_err(Error::device("differentiating the network"))?;
-        let mut gradient_of = |tensor: &Flat<E, D>| -> Result<Vec<E>, Error> {
-            gradients.try_alloc_for(tensor).map_err(Error::device("differentiating the network"))?;
-            Ok(gradients.get(tensor).as_vec())
-        };
-        let d_inputs = gradient_of(&inputs)?;
-        let parts: Result<Vec<Vec<E>>, Error> = self.params.iter().map(&mut gradient_of).collect();
-        Ok(Gradients { loss: value, inputs: d_inputs, parameters: parts?.concat() })
-    }
+            fn gradients(&mut self, inputs: &[$E], samples: usize, noise: Option<Noise>, objective: &dyn Objective<$E, $D>) -> Result<Gradients<$E>, Error> {
+                let inputs = self.upload(inputs)?;
+                let outputs: Flat<$E, $D, OwnedTape<$E, $D>> =
+                    self.run(inputs.leaky_trace(), samples, noise).map_err(Error::device("running the network"))?;
+                let loss = objective.taped(outputs).map_err(Error::device("computing the loss"))?;
+                let value = loss.as_vec()[0];
+                let mut gradients = loss.try_backward().map_err(Error::device("differentiating the network"))?;
+                let mut gradient_of = |tensor: &Flat<$E, $D>| -> Result<Vec<$E>, Error> {
+                    gradients.try_alloc_for(tensor).map_err(Error::device("differentiating the network"))?;
+                    Ok(gradients.get(tensor).as_vec())
+                };
+                let d_inputs = gradient_of(&inputs)?;
+                let parts: Result<Vec<Vec<$E>>, Error> = self.params.iter().map(&mut gradient_of).collect();
+                Ok(Gradients { loss: value, inputs: d_inputs, parameters: parts?.concat() })
+            }
+        }
+    };
 }
+engine!(f32 on dfdx::tensor::Cpu);
+engine!(f64 on dfdx::tensor::Cpu);
+#[cfg(feature = "cuda")]
+engine!(f32 on dfdx::tensor::Cuda);
+#[cfg(feature = "cuda")]
+engine!(f64 on dfdx::tensor::Cuda);

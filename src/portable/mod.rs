@@ -7,5 +7,5 @@ mod engine;
 mod var;
 
 pub use engine::Portable;
-pub(crate) use var::untaped;
+pub(crate) use var::detached;
 pub use var::{Site, Var};

@@ -5,7 +5,7 @@ use crate::float::Float;
 use crate::noise::Noise;
 use crate::types::Dims;
 use core::marker::PhantomData;
-use dfdx::prelude::{PermuteTo, ReshapeTo, TryConcatAlong};
+use dfdx::prelude::{PermuteTo, ReshapeTo, TryConcatAlong, TryMul};
 use dfdx::shapes::{Axes2, Axis, Shape};
 use dfdx::tensor::{NoneTape, PutTape, SplitTape, Tape, Tensor};
 use dfdx::tensor_ops::{Device, GatherTo};
@@ -92,10 +92,13 @@ impl<E: Float, D: Device<E>, T: Tape<E, D>> Var<E, D, T> {
     }
 }
 
-/// Splits off the tape for a computation that is not to be differentiated.
-pub(crate) fn untaped<S: Shape, E: Float, D: Device<E>, T: Tape<E, D>>(x: Tensor<S, E, D, T>) -> (Tensor<S, E, D>, Tensor<S, E, D, T>) {
+/// The same numbers without their history: nothing that is made of them is differentiated through them.
+///
+/// Without a tape is not enough, since dfdx finds gradients by a tensor's id, and a clone keeps it; a product is another
+/// tensor.
+pub(crate) fn detached<S: Shape, E: Float, D: Device<E>, T: Tape<E, D>>(x: Tensor<S, E, D, T>) -> Result<(Tensor<S, E, D>, Tensor<S, E, D, T>), D::Err> {
     let (x, tape) = x.split_tape();
-    (x.clone(), x.put_tape(tape))
+    Ok((x.clone().try_mul(E::one())?, x.put_tape(tape)))
 }
 
 /// What a layer finds where it stands in a network: its parameters, its random numbers, and a place for an index that is

@@ -4,18 +4,25 @@ use super::fault::{ARGUMENT, MAX_DEPTH, OUTPUT, Step};
 use super::spec::{Branch, Chain, Field, Spec, infer};
 use super::{Dims, Fault, Text};
 
+/// How many layers before the one at fault are listed.
+const LISTED: usize = 40;
+
 /// What the compiler prints, after `evaluation panicked: `.
 pub(crate) const fn explain(network: &str, spec: &Spec, [input, declared]: [Dims; 2], fault: &Fault) -> Text {
     let mut text = Text::new();
-    let story = Story { fault, root: spec, declared };
+    let (story, path) = (Story { fault, root: spec, declared }, fault.path());
     story.headline(&mut text, network);
     // A trace of layers nested that deep would be a staircase.
-    if fault.path().len() <= MAX_DEPTH {
+    if path.len() <= MAX_DEPTH {
         text.line(2);
         text.str(network);
         text.str(" on ");
         text.dims(input);
-        story.trace(&mut text, spec, input, fault.path(), 4);
+        story.tell(&mut text, spec, input, path, 4);
+    }
+    // The declared output belongs to the network, and is below its layers.
+    if let [OUTPUT] = path {
+        story.point(&mut text, 4);
     }
     fault.problem.help.write(&mut text);
     text
@@ -32,80 +39,101 @@ impl Story<'_> {
     const fn headline(&self, text: &mut Text, network: &str) {
         text.str(network);
         let path = self.fault.path();
-        if let [OUTPUT] = path {
-            text.str(" ");
-        } else if path.len() > MAX_DEPTH {
-            text.str(": it ");
-        } else {
+        if path.len() > MAX_DEPTH {
+            // Without the label, which would be as long as the way down.
+            let (outermost, _) = path.split_at(1);
+            text.str(if path[0] < ARGUMENT { ": " } else { "" });
+            self.write_place(text, outermost);
+        } else if !matches!(path, [OUTPUT]) {
             text.str(": ");
-            let guilty = self.write_place(text, path);
+            let (guilty, has_place) = self.write_place(text, path);
+            text.str(if has_place { ", " } else { "" });
             guilty.write_label(text);
-            text.str(", ");
+            text.str(",");
         }
+        text.str(" ");
         text.message(&self.fault.problem.message);
     }
 
-    /// `layer 2.0, ` or `layer2.body.conv1, `, and the layer that is there.
-    const fn write_place(&self, text: &mut Text, path: &[Step]) -> &Spec {
-        let (mut spec, mut i, mut named) = (self.root, 0, false);
+    /// `layer 2.0` or `layer2.body.conv1`, if the layer that is there has a name or a number; and the layer.
+    const fn write_place(&self, text: &mut Text, path: &[Step]) -> (&Spec, bool) {
+        let (mut spec, mut i, mut has_place) = (self.root, 0, false);
         while i < path.len() {
             let part = child(spec, path[i]);
             if path[i] < ARGUMENT {
-                if named {
+                if has_place {
                     text.str(".");
                 } else if part.name.is_empty() {
                     text.str("layer ");
                 }
                 write_name(text, &part, path[i]);
-                named = true;
+                has_place = true;
             }
             spec = part.spec;
             i += 1;
         }
-        if named {
-            text.str(", ");
-        }
-        spec
+        (spec, has_place)
     }
 
-    /// The lines of everything inside `spec`, up to the fault; `path` leads there from `spec`.
-    const fn trace(&self, text: &mut Text, spec: &Spec, x: Dims, path: &[Step], indent: usize) {
-        match (spec.unnamed(), path) {
-            (Spec::Chain(chain), _) => self.trace_chain(text, chain, x, path, indent),
-            (Spec::Branch(branch), [step, rest @ ..]) if *step != OUTPUT => {
-                self.trace(text, branch.fields[branch.field(*step)].spec, x, rest, indent);
-            }
-            // Each part is right, and they do not fit together: what the body returns is worth seeing.
-            (Spec::Branch(branch), []) => {
-                self.trace(text, body_of(branch).spec, x, &[OUTPUT], indent);
-                self.point(text, indent);
-            }
-            (Spec::Repeat { body, times }, [_, rest @ ..]) if path[0] != OUTPUT => {
+    /// The lines of a layer that has neither a name nor a number before it; `path` leads from it to the fault. What is put
+    /// together of layers has no line of its own: the one above has said where it is.
+    const fn tell(&self, text: &mut Text, spec: &Spec, x: Dims, path: &[Step], indent: usize) {
+        if let Spec::Chain(chain) = spec.unnamed() {
+            return self.rows(text, chain, x, path, indent);
+        }
+        text.line(indent);
+        if let [OUTPUT] = path {
+            spec.write_label(text);
+            text.str("  ");
+            text.dims(output(spec, x));
+        } else if is_leaf(spec) {
+            spec.write_label(text);
+            text.str("  ");
+            self.write_arrow(text);
+        } else {
+            open(text, spec, x, path);
+            self.parts(text, spec, x, path, indent + 2);
+        }
+    }
+
+    /// The lines below [`open`]'s.
+    const fn parts(&self, text: &mut Text, spec: &Spec, x: Dims, path: &[Step], indent: usize) {
+        match (spec, path) {
+            (Spec::Chain(_) | Spec::Named { .. }, _) => self.tell(text, spec.unnamed(), x, path, indent),
+            (Spec::Branch(branch), []) => self.branches(text, branch, x, indent),
+            (Spec::Branch(branch), [step, rest @ ..]) => self.tell(text, branch.fields[branch.field(*step)].spec, x, rest, indent),
+            (Spec::Repeat { body, times }, [_, rest @ ..]) => {
                 let (_, given) = failing_repetition(body, *times, x);
-                self.trace(text, body, given, rest, indent);
+                self.tell(text, body, given, rest, indent);
             }
-            (_, [OUTPUT]) => {
-                text.line(indent);
-                spec.write_label(text);
-                text.str("  ");
-                text.dims(output(spec, x));
-            }
-            _ => {
-                text.line(indent);
-                spec.write_label(text);
-                text.str("  <-- ");
-                text.message(&self.fault.problem.message);
-            }
+            _ => (), // a leaf has no parts
         }
-        // The declared output belongs to the network, and is below its layers.
-        if let ([OUTPUT], [OUTPUT], 4) = (path, self.fault.path(), indent) {
-            self.point(text, indent);
+    }
+
+    /// Each branch is right, and they do not fit together: what they return is worth seeing.
+    const fn branches(&self, text: &mut Text, branch: &Branch, x: Dims, indent: usize) {
+        let body = body_of(branch);
+        self.tell(text, branch.fields[body].spec, x, &[OUTPUT], indent);
+        let mut i = body + 1;
+        while i < branch.fields.len() {
+            let field = &branch.fields[i];
+            if !field.spec.is_identity() {
+                text.line(indent - 2);
+                open_branch(text, field, x);
+                self.tell(text, field.spec, x, &[OUTPUT], indent);
+            }
+            i += 1;
         }
+        self.point(text, indent);
     }
 
     /// A line of its own: `<-- adds its input ..`.
     const fn point(&self, text: &mut Text, indent: usize) {
         text.line(indent);
+        self.write_arrow(text);
+    }
+
+    const fn write_arrow(&self, text: &mut Text) {
         text.str("<-- ");
         match self.fault.path() {
             [OUTPUT] => {
@@ -116,69 +144,86 @@ impl Story<'_> {
         }
     }
 
-    const fn trace_chain(&self, text: &mut Text, chain: &Chain, x: Dims, path: &[Step], indent: usize) {
+    /// A line for each layer of a chain, up to the fault.
+    const fn rows(&self, text: &mut Text, chain: &Chain, x: Dims, path: &[Step], indent: usize) {
         let last = match path {
             [] | [OUTPUT] => chain.fields.len(),
             [step, ..] => *step as usize,
         };
-        let (names, labels) = widths(text, chain, last, path);
+        let first = last.saturating_sub(LISTED);
+        if first > 0 {
+            text.line(indent);
+            text.str("..");
+        }
+        let (names, labels) = widths(chain, [first, last], path);
         let (mut given, mut i) = (x, 0);
         while i < chain.fields.len() && i <= last {
             let field = &chain.fields[i];
-            text.line(indent);
-            let start = text.len();
-            write_name(text, field, i as Step);
-            text.pad(start, names + 2);
-            if i < last {
-                given = output(field.spec, given);
+            if i >= first {
+                text.line(indent);
+                let start = text.len();
+                write_name(text, field, i as Step);
+                text.pad(start, names + 2);
+                if i == last && !is_guilty_row(field.spec, path) {
+                    let (_, rest) = path.split_at(1);
+                    open(text, field.spec, given, rest);
+                    self.parts(text, field.spec, given, rest, indent + names + 2 + 2);
+                    return;
+                }
                 field.spec.write_label(text);
                 text.pad(start, names + 2 + labels + 2);
+            }
+            given = output(field.spec, given);
+            if i == last {
+                self.write_arrow(text);
+            } else if i >= first {
                 text.dims(given);
-            } else if is_guilty_line(field.spec, path) {
-                field.spec.write_label(text);
-                text.pad(start, names + 2 + labels + 2);
-                text.str("<-- ");
-                text.message(&self.fault.problem.message);
-            } else {
-                let (_, rest) = path.split_at(1);
-                open(text, field.spec, given, rest);
-                self.trace(text, field.spec, given, rest, indent + names + 2 + 2);
             }
             i += 1;
         }
     }
 }
 
-/// Whether the fault is told on the line of the layer itself, and not below its parts.
-const fn is_guilty_line(spec: &Spec, path: &[Step]) -> bool {
+/// Whether the fault is told in the row of the layer itself, and not below its parts.
+const fn is_guilty_row(spec: &Spec, path: &[Step]) -> bool {
     path.len() == 1 && !matches!(spec.unnamed(), Spec::Branch(_))
 }
 
 /// The line above the parts of a layer: `Residual, its body on [64, 8, 8]`.
 const fn open(text: &mut Text, spec: &Spec, x: Dims, path: &[Step]) {
-    let mut given = x;
     match spec {
         Spec::Branch(branch) => {
+            text.str(branch.name);
+            text.str(", ");
             let field = match path {
                 [] => body_of(branch),
-                [step, ..] => &branch.fields[branch.field(*step)],
+                [step, ..] => branch.field(*step),
             };
-            text.str(branch.name);
-            text.str(", its ");
-            text.str(field.name);
+            open_branch(text, &branch.fields[field], x);
         }
         Spec::Repeat { body, times } => {
-            let repetition;
-            (repetition, given) = failing_repetition(body, *times, x);
+            let (repetition, given) = failing_repetition(body, *times, x);
             text.str("Repeat, repetition ");
             text.num(repetition);
             text.str(" of ");
             text.num(*times);
+            text.str(" on ");
+            text.dims(given);
         }
-        _ => spec.write_label(text),
+        _ => {
+            spec.write_label(text);
+            text.str(" on ");
+            text.dims(x);
+        }
     }
+}
+
+/// `its body on [64, 8, 8]`
+const fn open_branch(text: &mut Text, field: &Field, x: Dims) {
+    text.str("its ");
+    text.str(field.name);
     text.str(" on ");
-    text.dims(given);
+    text.dims(x);
 }
 
 /// The repetition that fails, counted from 1, and what it is given.
@@ -204,13 +249,17 @@ const fn child(spec: &Spec, step: Step) -> Field {
     }
 }
 
-/// The branch that is more than the input itself.
-const fn body_of(branch: &Branch) -> &Field {
+/// Which branch is the first that is more than the input itself.
+const fn body_of(branch: &Branch) -> usize {
     let mut i = 0;
     while branch.fields[i].name.is_empty() {
         i += 1;
     }
-    &branch.fields[i]
+    i
+}
+
+const fn is_leaf(spec: &Spec) -> bool {
+    matches!(spec.unnamed(), Spec::Leaf(_) | Spec::Misfit { .. })
 }
 
 const fn output(spec: &Spec, x: Dims) -> Dims {
@@ -224,16 +273,16 @@ const fn write_name(text: &mut Text, field: &Field, number: Step) {
     if field.name.is_empty() { text.num(number as usize) } else { text.str(field.name) }
 }
 
-/// The widths of the two columns, names and labels, of the lines up to `last`.
-const fn widths(text: &Text, chain: &Chain, last: usize, path: &[Step]) -> (usize, usize) {
-    let mut scratch = *text;
-    let (mut names, mut labels, mut i) = (0, 0, 0);
+/// The widths of the two columns, names and labels, of the rows from `first` to `last`.
+const fn widths(chain: &Chain, [first, last]: [usize; 2], path: &[Step]) -> (usize, usize) {
+    let mut scratch = Text::new();
+    let (mut names, mut labels, mut i) = (0, 0, first);
     while i < chain.fields.len() && i <= last {
         let start = scratch.len();
         write_name(&mut scratch, &chain.fields[i], i as Step);
         names = max(names, scratch.len() - start);
         // A layer whose parts are listed below it has no second column.
-        if i < last || is_guilty_line(chain.fields[i].spec, path) {
+        if i < last || is_guilty_row(chain.fields[i].spec, path) {
             let start = scratch.len();
             chain.fields[i].spec.write_label(&mut scratch);
             labels = max(labels, scratch.len() - start);

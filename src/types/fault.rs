@@ -44,12 +44,13 @@ impl Problem {
 
     /// The sample has another number of dimensions than the layer works on; `wanted` names them.
     pub const fn rank(wanted: &'static str, given: Dims) -> Self {
-        let problem = Problem::new(Message::new("expects ").str(wanted).str(", but is given ").dims(given));
-        if given.rank() == 3 {
-            problem.help(Message::new("Flatten or GlobalAvgPool2d turns an image into features"))
-        } else {
-            problem
-        }
+        Problem::new(Message::new("expects ").str(wanted).str(", but is given ").dims(given))
+    }
+
+    /// The layer works on images, and is given something else.
+    pub const fn image(given: Dims) -> Self {
+        let problem = Problem::rank("an image [C, H, W]", given);
+        if given.rank() == 1 { problem.help(Message::new("Reshape<Rank3<C, H, W>> before it makes an image of features")) } else { problem }
     }
 
     /// The layer works on `expected` features, and is given another number.

@@ -36,8 +36,10 @@ impl Conv {
 }
 
 impl<E: Float> Step<E> for Conv {
+    /// The columns, and the sums of one group's weight gradient.
     fn scratch(&self) -> usize {
-        self.size().k * self.size().n
+        let size = self.size();
+        size.k * size.n + size.k * size.m
     }
 
     fn forward(&self, at: Forward<'_, E>) {
@@ -57,31 +59,58 @@ impl<E: Float> Step<E> for Conv {
     }
 
     fn backward(&self, mut at: Backward<'_, E>) {
-        let size = self.size();
-        let (weight, _) = at.params.split_at(self.out_channels * size.k);
-        let mut d_input = at.d_input();
-        let (d_weight, d_bias) = at.d_params.split_at_mut(self.out_channels * size.k);
-        let pixels = self.geometry.pixels() * self.in_channels / self.groups;
-        for (sample, dy) in at.d_output.chunks_exact(self.out_channels * size.n).enumerate() {
+        let (size, mut d_input) = (self.size(), at.d_input());
+        let (_, d_bias) = at.d_params.split_at_mut(self.out_channels * size.k);
+        for dy in at.d_output.chunks_exact(self.out_channels * size.n) {
             for (sum, channel) in d_bias.iter_mut().zip(dy.chunks_exact(size.n)) {
                 *sum += channel.iter().fold(E::zero(), |sum, &d| sum + d);
             }
-            for (group, dy) in dy.chunks_exact(size.m * size.n).enumerate() {
-                let dy = Mat::rows(dy, size.n);
-                let block = group * size.m * size.k..(group + 1) * size.m * size.k;
-                let at_group = (sample * self.groups + group) * pixels..(sample * self.groups + group + 1) * pixels;
-                let columns = Mat::rows(self.columns(&at.input[at_group.clone()], at.scratch), size.n);
-                gemm(Size { m: size.m, n: size.k, k: size.n }, dy, columns.transposed(), true, &mut d_weight[block.clone()]);
-                if let Some(dx) = &mut d_input {
-                    let columns = &mut at.scratch[..size.k * size.n];
-                    let w = Mat::rows(&weight[block], size.k).transposed();
-                    gemm(Size { m: size.k, n: size.n, k: size.m }, w, dy, false, columns);
-                    let to = &mut dx.accumulate()[at_group];
-                    let per_channel = self.geometry.taps() * size.n;
-                    for (columns, channel) in columns.chunks_exact(per_channel).zip(to.chunks_exact_mut(self.geometry.pixels())) {
-                        col2im(&self.geometry, columns, channel);
-                    }
-                }
+        }
+        for group in 0..self.groups {
+            self.backward_weight(group, &mut at);
+            if let Some(dx) = &mut d_input {
+                self.backward_input(group, &mut at, dx.accumulate());
+            }
+        }
+    }
+}
+
+impl Conv {
+    /// The samples of one group's output gradient, as matrices `[O / groups, windows]`.
+    fn d_outputs<'a, E>(&self, group: usize, d_output: &'a [E]) -> impl Iterator<Item = Mat<'a, E>> {
+        let size = self.size();
+        d_output.chunks_exact(size.m * size.n).skip(group).step_by(self.groups).map(move |dy| Mat::rows(dy, size.n))
+    }
+
+    /// Adds `dy columnsᵀ` over the samples. It is summed as its transpose, `columns dyᵀ`: then the smaller of the two
+    /// matrices is the one that is copied into panels.
+    fn backward_weight<E: Float>(&self, group: usize, at: &mut Backward<'_, E>) {
+        let size = self.size();
+        let (scratch, sums) = at.scratch.split_at_mut(size.k * size.n);
+        let sums = &mut sums[..size.k * size.m];
+        sums.fill(E::zero());
+        let inputs = at.input.chunks_exact(self.in_channels / self.groups * self.geometry.pixels()).skip(group).step_by(self.groups);
+        for (x, dy) in inputs.zip(self.d_outputs(group, at.d_output)) {
+            let columns = Mat::rows(self.columns(x, scratch), size.n);
+            gemm(Size { m: size.k, n: size.m, k: size.n }, columns, dy.transposed(), true, sums);
+        }
+        let d_weight = &mut at.d_params[group * size.m * size.k..(group + 1) * size.m * size.k];
+        for (o, row) in d_weight.chunks_exact_mut(size.k).enumerate() {
+            row.iter_mut().zip(sums[o..].iter().step_by(size.m)).for_each(|(d, &sum)| *d += sum);
+        }
+    }
+
+    /// Adds `Wᵀ dy`, window by window, to the pixels.
+    fn backward_input<E: Float>(&self, group: usize, at: &mut Backward<'_, E>, dx: &mut [E]) {
+        let size = self.size();
+        let weight = Mat::rows(&at.params[group * size.m * size.k..(group + 1) * size.m * size.k], size.k).transposed();
+        let images = dx.chunks_exact_mut(self.in_channels / self.groups * self.geometry.pixels()).skip(group).step_by(self.groups);
+        let columns = &mut at.scratch[..size.k * size.n];
+        for (dx, dy) in images.zip(self.d_outputs(group, at.d_output)) {
+            gemm(Size { m: size.k, n: size.n, k: size.m }, weight, dy, false, columns);
+            let channels = dx.chunks_exact_mut(self.geometry.pixels());
+            for (columns, channel) in columns.chunks_exact(self.geometry.taps() * size.n).zip(channels) {
+                col2im(&self.geometry, columns, channel);
             }
         }
     }

@@ -19,16 +19,9 @@ pub(crate) struct Pool {
     pub pooling: Pooling,
 }
 
-/// The first largest pixel under a window. A NaN is larger than all, so that it is not lost.
-fn winner<E: Float>(image: &[E], pixels: &[u32]) -> usize {
-    let mut best = pixels[0] as usize;
-    for &pixel in &pixels[1..] {
-        let x = image[pixel as usize];
-        if x > image[best] || (x.is_nan() && !image[best].is_nan()) {
-            best = pixel as usize;
-        }
-    }
-    best
+/// The larger of two numbers; a NaN is larger than all, so that it is not lost.
+fn larger<E: Float>(a: E, b: E) -> E {
+    if b > a || b.is_nan() { b } else { a }
 }
 
 impl<E: Float> Step<E> for Pool {
@@ -37,7 +30,7 @@ impl<E: Float> Step<E> for Pool {
         for (x, y) in images.zip(at.output.chunks_exact_mut(self.windows.len())) {
             for (y, window) in y.iter_mut().zip(self.windows.iter()) {
                 *y = match self.pooling {
-                    Pooling::Max => x[winner(x, window.pixels)],
+                    Pooling::Max => window.pixels.iter().fold(E::neg_infinity(), |max, &p| larger(max, x[p as usize])),
                     Pooling::Mean => window.pixels.iter().fold(E::zero(), |sum, &p| sum + x[p as usize]) / E::of(window.divisor as f64),
                 };
             }
@@ -47,10 +40,16 @@ impl<E: Float> Step<E> for Pool {
     fn backward(&self, mut at: Backward<'_, E>) {
         let Some(mut dx) = at.d_input() else { return };
         let images = at.input.chunks_exact(self.windows.pixels).zip(dx.accumulate().chunks_exact_mut(self.windows.pixels));
-        for ((x, dx), dy) in images.zip(at.d_output.chunks_exact(self.windows.len())) {
-            for (&dy, window) in dy.iter().zip(self.windows.iter()) {
+        let pooled = at.output.chunks_exact(self.windows.len()).zip(at.d_output.chunks_exact(self.windows.len()));
+        for ((x, dx), (y, dy)) in images.zip(pooled) {
+            for ((&y, &dy), window) in y.iter().zip(dy).zip(self.windows.iter()) {
                 match self.pooling {
-                    Pooling::Max => dx[winner(x, window.pixels)] += dy,
+                    Pooling::Max => {
+                        // Not `==`: behind a NaN some pixel takes the gradient too.
+                        if let Some(&first) = window.pixels.iter().find(|&&p| !(x[p as usize] < y)) {
+                            dx[first as usize] += dy;
+                        }
+                    }
                     Pooling::Mean => {
                         let share = dy / E::of(window.divisor as f64);
                         window.pixels.iter().for_each(|&p| dx[p as usize] += share);

@@ -1,0 +1,68 @@
+//! A training step allocates nothing after the first.
+
+use formwork::data::digits;
+use formwork::prelude::*;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+struct Counting;
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call is handed on to the system's allocator as it is.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's contract is the system's.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[network([1, 8, 8] => [10])]
+type Reader = (
+    Conv2d<1, 8, 3, 1, 1>, Relu, Residual<(Conv2d<8, 8, 3, 1, 1>, Gelu)>, SkipConcat<(Conv2d<8, 4, 1>, Silu)>,
+    MaxPool2d<2>, Flatten, Dropout<25>, Linear<192, 32>, Tanh, Linear<32, 10>,
+);
+
+/// The only test of this file, so that no other one allocates beside it.
+#[test]
+fn a_training_step_allocates_nothing_after_the_first() {
+    let (_, data) = digits::load().unwrap().split_stratified(0.2, 0);
+    let mut model = Model::<Reader>::new(0);
+    model.set_threads(2);
+    let mut optimizer = Adam::new(0.01);
+    let mut batch = MiniBatch::default();
+    let mut epochs: Vec<_> = (0..3).map(|seed| data.shuffled(50, seed)).collect();
+    assert!(epochs[0].next_into(&mut batch));
+    model.train(&batch, &CrossEntropy::default(), &mut optimizer).unwrap();
+
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    let mut steps = 0;
+    for batches in &mut epochs {
+        // The last batch of an epoch is a smaller one.
+        while batches.next_into(&mut batch) {
+            model.train(&batch, &CrossEntropy::default(), &mut optimizer).unwrap();
+            steps += 1;
+        }
+    }
+    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0, "allocations in {steps} steps");
+    assert_eq!(steps, 23);
+
+    let counted = ALLOCATIONS.load(Ordering::Relaxed);
+    drop(vec![0; 1000]);
+    assert!(ALLOCATIONS.load(Ordering::Relaxed) > counted, "the counter counts");
+}
