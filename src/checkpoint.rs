@@ -35,8 +35,13 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         let path = path.as_ref();
         let numbers = self.parameters();
-        let bytes: Vec<(NamedParam, Vec<u8>)> =
-            N::parameters().into_iter().map(|param| { let bytes = E::to_le_bytes(&numbers[param.range()]); (param, bytes) }).collect();
+        let bytes: Vec<(NamedParam, Vec<u8>)> = N::parameters()
+            .into_iter()
+            .map(|param| {
+                let bytes = E::to_le_bytes(&numbers[param.range()]);
+                (param, bytes)
+            })
+            .collect();
         let views = bytes.iter().map(|(param, bytes)| {
             let view = TensorView::new(E::DTYPE, param.dims.sizes().to_vec(), bytes);
             (param.name.as_str(), view.unwrap_or_else(|error| unreachable!("{}: {error}", param.name)))

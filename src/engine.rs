@@ -69,7 +69,7 @@ pub struct Gradients<E> {
 }
 
 /// Runs one network: holds its parameters where the machine wants them, and knows its own way forward and back.
-pub trait Engine<E: Float, D: Device<E>>: Sized + Send + Sync {
+pub trait Engine<E: Float, D: Device<E>>: Sized {
     /// An engine for layers that fit samples of shape `input`, with these parameters in the order of the flat buffer.
     ///
     /// # Errors

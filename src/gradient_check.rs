@@ -134,9 +134,8 @@ impl<G: Engine<f64, Cpu>> Check<'_, G> {
 
     fn compare(&self, analytic: &[f64], numeric: &[f64], name: impl Fn(usize) -> String) -> Result<(), Error> {
         let largest = numeric.iter().fold(1.0, |max: f64, g| max.max(g.abs()));
-        // Written so that a NaN is no agreement.
-        let differs = |i: &usize| !((analytic[*i] - numeric[*i]).abs() <= TOLERANCE * largest);
-        let Some(i) = (0..numeric.len()).find(differs) else { return Ok(()) };
+        let agrees = |i: usize| (analytic[i] - numeric[i]).abs() <= TOLERANCE * largest; // which a NaN does not
+        let Some(i) = (0..numeric.len()).find(|&i| !agrees(i)) else { return Ok(()) };
         Err(Error::Gradient { network: self.subject.name, lowering: self.lowering, of: name(i), expected: numeric[i], given: analytic[i] })
     }
 }

@@ -1,7 +1,7 @@
 //! Models: networks with parameters, on a machine.
 
 use crate::data::{Dataset, MiniBatch, Target};
-use crate::engine::{Backend, Engine, Gradients, TapedScalar};
+use crate::engine::{Backend, Engine, Gradients, Objective, TapedScalar};
 use crate::error::Error;
 use crate::float::Float;
 use crate::learn::{Bound, ByTape, Loss, Optimizer, Scheme, init};
@@ -42,6 +42,12 @@ pub struct Model<N: Network, E: Float = f32, D: Backend<E> = AutoDevice, G: Engi
     noise: Noise,
     steps: u64,
     network: PhantomData<fn() -> (N, E)>,
+}
+
+impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> core::fmt::Debug for Model<N, E, D, G> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Model<{}>({} parameters, {} steps)", N::NAME, N::SCALARS, self.steps)
+    }
 }
 
 impl<N: Network, E: Float, D: Backend<E>> Model<N, E, D> {
@@ -164,9 +170,9 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
         let mut sum = E::zero();
         for batch in data.batches(EVALUATED_AT_ONCE) {
             let outputs = self.predict(&batch)?;
-            let scale = E::one() / E::of((data.len() * loss.terms()) as f64);
             let mut d_outputs = vec![E::zero(); outputs.len()];
-            sum += loss.part(&outputs, batch.targets(), scale, &mut d_outputs);
+            let share = Bound::<L, N::Output, T, E>::new(loss, batch.targets(), data.len());
+            sum += Objective::<E, D>::part(&share, 0..batch.len(), &outputs, &mut d_outputs);
         }
         Ok(sum)
     }

@@ -34,8 +34,16 @@ static ALLOCATOR: Counting = Counting;
 
 #[network([1, 8, 8] => [10])]
 type Reader = (
-    Conv2d<1, 8, 3, 1, 1>, Relu, Residual<(Conv2d<8, 8, 3, 1, 1>, Gelu)>, SkipConcat<(Conv2d<8, 4, 1>, Silu)>,
-    MaxPool2d<2>, Flatten, Dropout<25>, Linear<192, 32>, Tanh, Linear<32, 10>,
+    Conv2d<1, 8, 3, 1, 1>,
+    Relu,
+    Residual<(Conv2d<8, 8, 3, 1, 1>, Gelu)>,
+    SkipConcat<(Conv2d<8, 4, 1>, Silu)>,
+    MaxPool2d<2>,
+    Flatten,
+    Dropout<25>,
+    Linear<192, 32>,
+    Tanh,
+    Linear<32, 10>,
 );
 
 /// The only test of this file, so that no other one allocates beside it.

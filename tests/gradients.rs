@@ -2,6 +2,7 @@
 
 use dfdx::tensor::Cpu;
 use formwork::cpu::Static;
+use formwork::engine::Engine;
 use formwork::gradient_check;
 use formwork::portable::Portable;
 use formwork::prelude::*;
@@ -68,6 +69,8 @@ gradients! {
 fn lowerings_agree<N: Network, E: Float>(tolerance: f64)
 where
     Cpu: Backend<E, Engine = Static<E>>,
+    Static<E>: Engine<E, Cpu>,
+    Portable<E, Cpu>: Engine<E, Cpu>,
 {
     let (device, samples) = (Cpu::default(), 19);
     let mut fixed = Model::<N, E, Cpu>::try_new(&device, 5, Scheme::He).unwrap();

@@ -146,21 +146,11 @@ impl<E: Float> Plan<E> {
         for node in self.nodes.iter().rev() {
             let output = &self.values[node.output];
             let [x, dx_a, dx_b] = self.reads_and_writes(node, chunk, wants_inputs);
-            let places = [
-                x.clone(),
-                chunk.place(output.data.unwrap_or(0), output.numel),
-                chunk.place(output.grad, output.numel),
-                dx_a,
-                dx_b,
-            ];
-            let Ok([x_data, y, dy, dx_a, dx_b]) = part.block.get_disjoint_mut(places) else {
-                unreachable!("values have places of their own")
-            };
+            let places = [x.clone(), chunk.place(output.data.unwrap_or(0), output.numel), chunk.place(output.grad, output.numel), dx_a, dx_b];
+            let Ok([x_data, y, dy, dx_a, dx_b]) = part.block.get_disjoint_mut(places) else { unreachable!("values have places of their own") };
             let wanted = |i: usize| node.inputs.get(i).filter(|input| wants_inputs || input.value > 0);
-            let d_inputs = [
-                wanted(0).map(|input| Gradient { to: dx_a, add: input.add }),
-                wanted(1).map(|input| Gradient { to: dx_b, add: input.add }),
-            ];
+            let d_inputs =
+                [wanted(0).map(|input| Gradient { to: dx_a, add: input.add }), wanted(1).map(|input| Gradient { to: dx_b, add: input.add })];
             node.step.backward(Backward {
                 samples: chunk.samples,
                 input: if self.values[node.inputs[0].value].data.is_some() { x_data } else { chunk.inputs },
@@ -325,12 +315,7 @@ macro_rules! engine {
             fn new(_: &Cpu, spec: &'static Spec, input: Dims, parameters: Vec<$E>) -> Result<Self, Error> {
                 let plan = Plan::new(spec, input);
                 assert_eq!(plan.params, parameters.len(), "the plan and the table of parameters come from one spec");
-                let part = || Part {
-                    workspace: Vec::new(),
-                    scratch: vec![0.0; plan.scratch],
-                    gradients: vec![0.0; plan.params],
-                    loss: 0.0,
-                };
+                let part = || Part { workspace: Vec::new(), scratch: vec![0.0; plan.scratch], gradients: vec![0.0; plan.params], loss: 0.0 };
                 let parts = (0..PARTS).map(|_| Mutex::new(part())).collect();
                 let gradients = vec![0.0; plan.params];
                 Ok(Static { plan, parameters, gradients, parts, input, threads: available() })
@@ -369,7 +354,13 @@ macro_rules! engine {
                 Ok(loss)
             }
 
-            fn gradients(&mut self, inputs: &[$E], samples: usize, noise: Option<Noise>, objective: &dyn Objective<$E, Cpu>) -> Result<Gradients<$E>, Error> {
+            fn gradients(
+                &mut self,
+                inputs: &[$E],
+                samples: usize,
+                noise: Option<Noise>,
+                objective: &dyn Objective<$E, Cpu>,
+            ) -> Result<Gradients<$E>, Error> {
                 let batch = Batch { inputs, samples, noise };
                 let loss = self.differentiate(&batch, objective, true)?;
                 let width = self.input.numel();

@@ -29,6 +29,12 @@ pub struct Dataset<I, T: Target, E: Float = f32> {
     input: PhantomData<fn() -> I>,
 }
 
+impl<I: Sample, T: Target, E: Float> core::fmt::Debug for Dataset<I, T, E> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Dataset({} samples of shape {})", self.len, I::DIMS)
+    }
+}
+
 impl<I: Sample, T: Target, E: Float> Dataset<I, T, E> {
     /// The samples, one behind the other, and their targets.
     ///
@@ -122,6 +128,12 @@ pub struct MiniBatch<I, T: Target, E: Float = f32> {
     targets: Vec<T::Number<E>>,
     len: usize,
     input: PhantomData<fn() -> I>,
+}
+
+impl<I: Sample, T: Target, E: Float> core::fmt::Debug for MiniBatch<I, T, E> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "MiniBatch({} samples of shape {})", self.len, I::DIMS)
+    }
 }
 
 impl<I, T: Target, E: Float> Default for MiniBatch<I, T, E> {

@@ -7,10 +7,7 @@ use core::marker::PhantomData;
 use dfdx::shapes::{ConstDim, ConstShape, Rank0};
 
 /// What a sample is to become, as a kind: a class, or numbers of a shape.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a kind of target",
-    label = "expected `Class<C>`, `Labels<C, Shape>` or `Values<Shape>`"
-)]
+#[diagnostic::on_unimplemented(message = "`{Self}` is not a kind of target", label = "expected `Class<C>`, `Labels<C, Shape>` or `Values<Shape>`")]
 pub trait Target: 'static {
     /// What one target is stored as.
     type Number<E: Float>: Copy + Send + Sync + 'static;

@@ -132,13 +132,13 @@ unsafe fn run<E: Float, V: Lanes<E>, const ROWS: usize, const REGS: usize>(
         let mut b_row = b.data.as_ptr();
         for l in 0..depth {
             let mut b_regs = [V::splat(E::zero()); REGS];
-            for j in 0..REGS {
-                b_regs[j] = V::load(b_row.add(j * V::LEN));
+            for (j, reg) in b_regs.iter_mut().enumerate() {
+                *reg = V::load(b_row.add(j * V::LEN));
             }
-            for i in 0..ROWS {
-                let x = V::splat(*a_rows[i].add(l * a.col));
-                for j in 0..REGS {
-                    acc[i][j] = x.mul_add(b_regs[j], acc[i][j]);
+            for (sums, row) in acc.iter_mut().zip(a_rows) {
+                let x = V::splat(*row.add(l * a.col));
+                for (sum, reg) in sums.iter_mut().zip(b_regs) {
+                    *sum = x.mul_add(reg, *sum);
                 }
             }
             b_row = b_row.wrapping_add(b.row);

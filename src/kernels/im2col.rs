@@ -99,13 +99,16 @@ mod tests {
 
     fn geometry() -> impl Strategy<Value = Geometry> {
         let pair = |range: core::ops::Range<usize>| [range.clone(), range];
-        (pair(1..8), pair(1..4), pair(1..4), pair(0..3), pair(1..3)).prop_filter_map("the kernel fits", |(image, kernel, stride, padding, dilation)| {
-            let size = |axis: usize| {
-                let reach = dilation[axis] * (kernel[axis] - 1) + 1;
-                Some((image[axis] + 2 * padding[axis]).checked_sub(reach)? / stride[axis] + 1)
-            };
-            Some(Geometry { image, kernel, stride, padding, dilation, output: [size(0)?, size(1)?] })
-        })
+        (pair(1..8), pair(1..4), pair(1..4), pair(0..3), pair(1..3)).prop_filter_map(
+            "the kernel fits",
+            |(image, kernel, stride, padding, dilation)| {
+                let size = |axis: usize| {
+                    let reach = dilation[axis] * (kernel[axis] - 1) + 1;
+                    Some((image[axis] + 2 * padding[axis]).checked_sub(reach)? / stride[axis] + 1)
+                };
+                Some(Geometry { image, kernel, stride, padding, dilation, output: [size(0)?, size(1)?] })
+            },
+        )
     }
 
     proptest! {

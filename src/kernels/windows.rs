@@ -40,9 +40,7 @@ impl Windows {
 
     /// `output[0] x output[1]` windows that share out the whole image, as PyTorch's adaptive pools do.
     pub(crate) fn adaptive(image: [usize; 2], output: [usize; 2]) -> Self {
-        let range = |axis: usize, i: usize| -> Range<usize> {
-            i * image[axis] / output[axis]..((i + 1) * image[axis]).div_ceil(output[axis])
-        };
+        let range = |axis: usize, i: usize| -> Range<usize> { i * image[axis] / output[axis]..((i + 1) * image[axis]).div_ceil(output[axis]) };
         let mut windows = Windows::new(image[0] * image[1]);
         for [i, j] in grid(output) {
             windows.push(range(0, i).flat_map(|y| range(1, j).map(move |x| y * image[1] + x)), None);

@@ -162,7 +162,12 @@ impl Conv2dSpec {
         taps.flat_map(|(channel, tap)| grid(g.output).map(move |at| pixel(channel, tap, at))).collect()
     }
 
-    pub(crate) fn portable<E: Float, D: Device<E>, T: Tape<E, D>>(&self, site: &Site<'_, E, D, T>, x: Var<E, D, T>, y: Dims) -> Result<Var<E, D, T>, D::Err> {
+    pub(crate) fn portable<E: Float, D: Device<E>, T: Tape<E, D>>(
+        &self,
+        site: &Site<'_, E, D, T>,
+        x: Var<E, D, T>,
+        y: Dims,
+    ) -> Result<Var<E, D, T>, D::Err> {
         let (samples, groups, windows) = (x.samples(), self.groups, y.inner(0));
         let (outputs, taps) = (self.out_channels / groups, self.fan_in());
         let index = site.index(|| self.patches(x.dims(), y))?;

@@ -5,13 +5,15 @@ use crate::cpu::steps::{Backward, Forward, Step};
 use crate::cpu::{Planner, Value};
 use crate::engine::Flat;
 use crate::float::Float;
-use crate::portable::{Site, Var};
-use crate::types::{Dims, Label, MAX_RANK, Message, Param, Problem, Reach, Spec};
+use crate::portable::Index;
+pub use crate::portable::{Site, Var};
+pub use crate::types::{Dims, Param};
+use crate::types::{Label, MAX_RANK, Message, Problem, Reach, Spec};
 use core::any::Any;
 use core::marker::PhantomData;
 use dfdx::prelude::{SumTo, TensorFromVec, Trace, TryMul};
 use dfdx::shapes::Rank0;
-use dfdx::tensor::{Cpu, NoneTape, OwnedTape, Tape, Tensor};
+use dfdx::tensor::{Cpu, NoneTape, OwnedTape, Tape};
 use dfdx::tensor_ops::{Backward as _, Device};
 use std::sync::{Arc, OnceLock};
 
@@ -181,7 +183,12 @@ impl CustomSpec {
         Reach::All
     }
 
-    pub(crate) fn portable<E: Float, D: Device<E>, T: Tape<E, D> + 'static>(&self, site: &Site<'_, E, D, T>, x: Var<E, D, T>, y: Dims) -> Result<Var<E, D, T>, D::Err> {
+    pub(crate) fn portable<E: Float, D: Device<E>, T: Tape<E, D> + 'static>(
+        &self,
+        site: &Site<'_, E, D, T>,
+        x: Var<E, D, T>,
+        y: Dims,
+    ) -> Result<Var<E, D, T>, D::Err> {
         let mut call = Call { site: site.to_owned(), x: Some(x), y, result: None };
         self.meaning.forward(&mut call);
         call.result.unwrap_or_else(|| unreachable!("`ErasedMeaning` knows every device of this crate"))
@@ -215,7 +222,7 @@ struct OwnedSite<E: Float, D: Device<E>> {
     params: Vec<Flat<E, D>>,
     noise: Option<crate::noise::Noise>,
     device: D,
-    index: Arc<OnceLock<Tensor<(usize,), usize, D>>>,
+    index: Arc<OnceLock<Index<D>>>,
 }
 
 impl<E: Float, D: Device<E>, T> Site<'_, E, D, T> {

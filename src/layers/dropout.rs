@@ -80,7 +80,12 @@ impl DropoutSpec {
     }
 
     /// The factors come from the host, so that every machine drops the same numbers.
-    pub(crate) fn portable<E: Float, D: Device<E>, T: Tape<E, D>>(&self, site: &Site<'_, E, D, T>, x: Var<E, D, T>, y: Dims) -> Result<Var<E, D, T>, D::Err> {
+    pub(crate) fn portable<E: Float, D: Device<E>, T: Tape<E, D>>(
+        &self,
+        site: &Site<'_, E, D, T>,
+        x: Var<E, D, T>,
+        y: Dims,
+    ) -> Result<Var<E, D, T>, D::Err> {
         let Some(noise) = site.noise() else { return Ok(x) };
         let numel = x.samples() * y.numel();
         let factors = site.constant((0..numel).map(|i| self.factor(noise, i)).collect(), (numel,))?;

@@ -88,7 +88,12 @@ impl LinearSpec {
         Reach::All
     }
 
-    pub(crate) fn portable<E: Float, D: Device<E>, T: Tape<E, D>>(&self, site: &Site<'_, E, D, T>, x: Var<E, D, T>, y: Dims) -> Result<Var<E, D, T>, D::Err> {
+    pub(crate) fn portable<E: Float, D: Device<E>, T: Tape<E, D>>(
+        &self,
+        site: &Site<'_, E, D, T>,
+        x: Var<E, D, T>,
+        y: Dims,
+    ) -> Result<Var<E, D, T>, D::Err> {
         let (samples, inputs, outputs) = (x.samples(), self.in_features, self.out_features);
         let rows = samples * x.dims().numel() / inputs;
         let weight = site.param(0, &(outputs, inputs))?.try_permute::<(usize, usize), Axes2<1, 0>>()?; // [I, O]

@@ -130,4 +130,3 @@ macro_rules! leaf {
     };
 }
 pub(crate) use leaf;
-

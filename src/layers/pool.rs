@@ -194,7 +194,12 @@ impl Pool2dSpec {
         Windows::sliding(&geometry, matches!(self.kind, Kind::Mean { count_padding: true }))
     }
 
-    pub(crate) fn portable<E: Float, D: Device<E>, T: Tape<E, D>>(&self, site: &Site<'_, E, D, T>, x: Var<E, D, T>, y: Dims) -> Result<Var<E, D, T>, D::Err> {
+    pub(crate) fn portable<E: Float, D: Device<E>, T: Tape<E, D>>(
+        &self,
+        site: &Site<'_, E, D, T>,
+        x: Var<E, D, T>,
+        y: Dims,
+    ) -> Result<Var<E, D, T>, D::Err> {
         let windows = self.windows(x.dims(), y);
         match self.kind {
             Kind::Max => {
@@ -258,7 +263,12 @@ impl AdaptiveAvgPool2dSpec {
         Windows::adaptive([x.size(1), x.size(2)], self.grid.unwrap_or([1, 1]))
     }
 
-    pub(crate) fn portable<E: Float, D: Device<E>, T: Tape<E, D>>(&self, site: &Site<'_, E, D, T>, x: Var<E, D, T>, y: Dims) -> Result<Var<E, D, T>, D::Err> {
+    pub(crate) fn portable<E: Float, D: Device<E>, T: Tape<E, D>>(
+        &self,
+        site: &Site<'_, E, D, T>,
+        x: Var<E, D, T>,
+        y: Dims,
+    ) -> Result<Var<E, D, T>, D::Err> {
         mean(&self.windows(x.dims()), site, x, y)
     }
 
@@ -290,7 +300,12 @@ fn restored<E: Float, D: Device<E>, T: Tape<E, D>>(out: Tensor<(usize,), E, D, T
     Var::new(out.try_permute::<(usize, usize), Axes2<1, 0>>()?, samples, y)
 }
 
-fn mean<E: Float, D: Device<E>, T: Tape<E, D>>(windows: &Windows, site: &Site<'_, E, D, T>, x: Var<E, D, T>, y: Dims) -> Result<Var<E, D, T>, D::Err> {
+fn mean<E: Float, D: Device<E>, T: Tape<E, D>>(
+    windows: &Windows,
+    site: &Site<'_, E, D, T>,
+    x: Var<E, D, T>,
+    y: Dims,
+) -> Result<Var<E, D, T>, D::Err> {
     let (samples, channels) = (x.samples(), x.dims().size(0));
     let sum: Tensor<(usize,), E, D, T> = gathered(windows, site, x, E::zero())?.try_sum::<_, Axis<0>>()?; // [C H' W' B]
     let shares: Vec<E> = windows.iter().map(|window| E::one() / E::of(window.divisor as f64)).collect();

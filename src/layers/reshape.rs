@@ -92,7 +92,12 @@ impl ReshapeSpec {
         Reach::Point
     }
 
-    pub(crate) fn portable<E: Float, D: Device<E>, T: Tape<E, D>>(&self, _site: &Site<'_, E, D, T>, x: Var<E, D, T>, y: Dims) -> Result<Var<E, D, T>, D::Err> {
+    pub(crate) fn portable<E: Float, D: Device<E>, T: Tape<E, D>>(
+        &self,
+        _site: &Site<'_, E, D, T>,
+        x: Var<E, D, T>,
+        y: Dims,
+    ) -> Result<Var<E, D, T>, D::Err> {
         Ok(x.with_dims(y))
     }
 

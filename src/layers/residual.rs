@@ -27,10 +27,7 @@ pub struct Residual<F, Shortcut = ()>(PhantomData<fn() -> (F, Shortcut)>);
 impl<F: Layer, S: Layer> Layer for Residual<F, S> {
     const SPEC: &'static Spec = &Spec::Branch(Branch {
         name: "Residual",
-        fields: &[
-            Field::named("body", F::SPEC).prefixed(Prefix::Flat),
-            Field::named("shortcut", S::SPEC).prefixed(Prefix::Renamed("downsample")),
-        ],
+        fields: &[Field::named("body", F::SPEC).prefixed(Prefix::Flat), Field::named("shortcut", S::SPEC).prefixed(Prefix::Renamed("downsample"))],
         join: Join::Add,
     });
 }

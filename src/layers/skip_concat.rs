@@ -43,7 +43,13 @@ pub(crate) const fn concatenated(input: Dims, body: Dims) -> Result<Dims, Proble
         return Err(Problem::new(message.str(", but only their first dimensions may differ")));
     }
     let (h, w) = (input.size(1) != body.size(1), input.size(2) != body.size(2));
-    let what = if !w { "heights" } else if !h { "widths" } else { "heights and widths" };
+    let what = if !w {
+        "heights"
+    } else if !h {
+        "widths"
+    } else {
+        "heights and widths"
+    };
     let problem = Problem::new(message.str(", but their ").str(what).str(" differ"));
     let odd = is_halved_and_doubled(input.size(1), body.size(1)) || is_halved_and_doubled(input.size(2), body.size(2));
     let help = Message::new("an odd size does not survive pooling and upsampling by 2; pad or resize the input");

@@ -104,7 +104,12 @@ impl SoftmaxSpec {
         Lines { len: x.size(axis), stride: x.inner(axis) }
     }
 
-    pub(crate) fn portable<E: Float, D: Device<E>, T: Tape<E, D>>(&self, _site: &Site<'_, E, D, T>, x: Var<E, D, T>, y: Dims) -> Result<Var<E, D, T>, D::Err> {
+    pub(crate) fn portable<E: Float, D: Device<E>, T: Tape<E, D>>(
+        &self,
+        _site: &Site<'_, E, D, T>,
+        x: Var<E, D, T>,
+        y: Dims,
+    ) -> Result<Var<E, D, T>, D::Err> {
         let (samples, lines) = (x.samples(), self.lines(y));
         let shape = (samples * y.numel() / (lines.len * lines.stride), lines.len, lines.stride);
         let x = x.view(&shape)?; // [.., axis, ..]

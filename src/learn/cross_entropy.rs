@@ -46,7 +46,14 @@ impl CrossEntropy {
 
     /// The loss of logits `[samples, classes, places]` with targets that `target(sample, class, place)` gives; their sum
     /// over classes need not be one.
-    fn sum<E: Float>(&self, outputs: &[E], [classes, places]: [usize; 2], target: impl Fn(usize, usize, usize) -> E, scale: E, d_outputs: &mut [E]) -> E {
+    fn sum<E: Float>(
+        &self,
+        outputs: &[E],
+        [classes, places]: [usize; 2],
+        target: impl Fn(usize, usize, usize) -> E,
+        scale: E,
+        d_outputs: &mut [E],
+    ) -> E {
         let (keep, spread) = self.shares::<E>(classes);
         let mut sum = E::zero();
         let blocks = outputs.chunks_exact(classes * places).zip(d_outputs.chunks_exact_mut(classes * places));

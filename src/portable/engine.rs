@@ -1,6 +1,6 @@
 //! Runs a network in dfdx operations.
 
-use super::{Site, Var};
+use super::{Index, Site, Var};
 use crate::engine::{Engine, Flat, Gradients, Objective};
 use crate::error::Error;
 use crate::float::Float;
@@ -21,7 +21,7 @@ pub struct Portable<E: Float, D: Device<E>> {
     input: Dims,
     params: Vec<Flat<E, D>>,
     /// One index for each leaf, in order.
-    indices: Vec<Arc<OnceLock<Tensor<(usize,), usize, D>>>>,
+    indices: Vec<Arc<OnceLock<Index<D>>>>,
 }
 
 /// A walk over the layers: what is left of the parameters and the indices.
@@ -154,7 +154,13 @@ macro_rules! engine {
                 Ok(gradients.loss)
             }
 
-            fn gradients(&mut self, inputs: &[$E], samples: usize, noise: Option<Noise>, objective: &dyn Objective<$E, $D>) -> Result<Gradients<$E>, Error> {
+            fn gradients(
+                &mut self,
+                inputs: &[$E],
+                samples: usize,
+                noise: Option<Noise>,
+                objective: &dyn Objective<$E, $D>,
+            ) -> Result<Gradients<$E>, Error> {
                 let inputs = self.upload(inputs)?;
                 let outputs: Flat<$E, $D, OwnedTape<$E, $D>> =
                     self.run(inputs.leaky_trace(), samples, noise).map_err(Error::device("running the network"))?;

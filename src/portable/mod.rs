@@ -8,4 +8,4 @@ mod var;
 
 pub use engine::Portable;
 pub(crate) use var::detached;
-pub use var::{Site, Var};
+pub use var::{Index, Site, Var};

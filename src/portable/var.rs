@@ -11,6 +11,9 @@ use dfdx::tensor::{NoneTape, PutTape, SplitTape, Tape, Tensor};
 use dfdx::tensor_ops::{Device, GatherTo};
 use std::sync::{Arc, OnceLock};
 
+/// Which numbers to gather, on a device.
+pub type Index<D> = Tensor<(usize,), usize, D>;
+
 /// A batch on a device, on a tape or not: numbers in a row, and the shape of a sample as a value.
 ///
 /// Layers look at it as a dfdx tensor of `usize` sizes, `[samples, ..]`, which costs nothing.
@@ -84,7 +87,7 @@ impl<E: Float, D: Device<E>, T: Tape<E, D>> Var<E, D, T> {
     ///
     /// # Errors
     /// Those of the device.
-    pub fn gather(self, index: Tensor<(usize,), usize, D>, padding: E) -> Result<Tensor<(usize, usize), E, D, T>, D::Err> {
+    pub fn gather(self, index: Index<D>, padding: E) -> Result<Tensor<(usize, usize), E, D, T>, D::Err> {
         let (samples, numel) = (self.samples, self.dims.numel());
         let row = self.device().try_tensor_from_vec(vec![padding; samples], (1usize, samples))?;
         let columns = self.view(&(samples, numel))?.try_permute::<(usize, usize), Axes2<1, 0>>()?; // [N, B]
@@ -96,7 +99,9 @@ impl<E: Float, D: Device<E>, T: Tape<E, D>> Var<E, D, T> {
 ///
 /// Without a tape is not enough, since dfdx finds gradients by a tensor's id, and a clone keeps it; a product is another
 /// tensor.
-pub(crate) fn detached<S: Shape, E: Float, D: Device<E>, T: Tape<E, D>>(x: Tensor<S, E, D, T>) -> Result<(Tensor<S, E, D>, Tensor<S, E, D, T>), D::Err> {
+pub(crate) fn detached<S: Shape, E: Float, D: Device<E>, T: Tape<E, D>>(
+    x: Tensor<S, E, D, T>,
+) -> Result<(Tensor<S, E, D>, Tensor<S, E, D, T>), D::Err> {
     let (x, tape) = x.split_tape();
     Ok((x.clone().try_mul(E::one())?, x.put_tape(tape)))
 }
@@ -106,7 +111,7 @@ pub(crate) fn detached<S: Shape, E: Float, D: Device<E>, T: Tape<E, D>>(x: Tenso
 pub struct Site<'a, E: Float, D: Device<E>, T> {
     pub(crate) params: &'a [Flat<E, D>],
     pub(crate) noise: Option<Noise>,
-    pub(crate) index: &'a Arc<OnceLock<Tensor<(usize,), usize, D>>>,
+    pub(crate) index: &'a Arc<OnceLock<Index<D>>>,
     pub(crate) device: &'a D,
     pub(crate) tape: PhantomData<T>,
 }
@@ -137,7 +142,7 @@ impl<E: Float, D: Device<E>, T: Tape<E, D>> Site<'_, E, D, T> {
     ///
     /// # Errors
     /// Those of the device.
-    pub fn index(&self, compute: impl FnOnce() -> Vec<usize>) -> Result<Tensor<(usize,), usize, D>, D::Err> {
+    pub fn index(&self, compute: impl FnOnce() -> Vec<usize>) -> Result<Index<D>, D::Err> {
         if let Some(index) = self.index.get() {
             return Ok(index.clone());
         }

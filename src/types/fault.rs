@@ -18,6 +18,7 @@ pub struct Problem {
 
 /// The way out, where one can be computed.
 #[derive(Clone, Copy)]
+#[allow(clippy::large_enum_variant, reason = "it lives in constants, where nothing can be boxed")]
 pub(crate) enum Help {
     None,
     Fits(Label),

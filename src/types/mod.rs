@@ -18,7 +18,7 @@ pub use network::{Net, Network, check, site};
 pub use param::{Init, Param, Reach};
 pub use sample::{Batch, Sample};
 pub use size::{Extent, Minus, Over, Plus, Resize, Size, Times};
+pub use spec::{Branch, Chain, Cost, Field, Join, Layer, NamedParam, Prefix, Spec, cost, infer, parameters, scalars};
 #[doc(hidden)]
 pub use spec::{Called, SourceName};
-pub use spec::{Branch, Chain, Cost, Field, Join, Layer, NamedParam, Prefix, Spec, cost, infer, parameters, scalars};
 pub use text::{Label, Message, Text};

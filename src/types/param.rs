@@ -13,7 +13,7 @@ pub struct Param {
     pub init: Init,
 }
 
-/// What a parameter begins with; the [`Scheme`](crate::init::Scheme) a model is made with says how weights are drawn.
+/// What a parameter begins with; the [`Scheme`](crate::learn::Scheme) a model is made with says how weights are drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {
     /// Drawn at random, with a variance that follows from how many numbers go into a sum and how many come out.

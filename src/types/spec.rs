@@ -11,7 +11,7 @@ use crate::layers::Leaf;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a layer",
     label = "expected a layer, a tuple of up to 24 layers, or a struct with `#[derive(Layer)]`",
-    note = "layers are types of `formwork::prelude`; write one of your own with `formwork::layers::Custom`"
+    note = "layers are types of `formwork::prelude`; write one of your own with `formwork::layers::custom`"
 )]
 pub trait Layer {
     /// What the layer is.
@@ -195,7 +195,9 @@ pub const fn infer(spec: &Spec, x: Dims) -> Result<Dims, Fault> {
 const fn infer_at(spec: &Spec, x: Dims, depth: usize) -> Result<Dims, Fault> {
     if depth > MAX_DEPTH {
         let message = Message::new("is nested more than ").num(MAX_DEPTH).str(" levels deep");
-        return Err(Fault::here(Problem::new(message).help(Message::new("write a tuple instead of layers inside layers, or #[network] on a part of it"))));
+        return Err(Fault::here(
+            Problem::new(message).help(Message::new("write a tuple instead of layers inside layers, or #[network] on a part of it")),
+        ));
     }
     match spec.unnamed() {
         Spec::Leaf(leaf) => match leaf.infer(x) {
@@ -497,7 +499,7 @@ impl Help {
     /// Writes the advice, if there is any.
     pub(crate) const fn write(&self, text: &mut Text) {
         match self {
-            Help::None => return,
+            Help::None => {}
             Help::Fits(label) => {
                 text.str("\nhelp: ");
                 text.label(label);

@@ -45,8 +45,8 @@ impl<E: Float> Step<E> for Pool {
             for ((&y, &dy), window) in y.iter().zip(dy).zip(self.windows.iter()) {
                 match self.pooling {
                     Pooling::Max => {
-                        // Not `==`: behind a NaN some pixel takes the gradient too.
-                        if let Some(&first) = window.pixels.iter().find(|&&p| !(x[p as usize] < y)) {
+                        // Behind a NaN no pixel is the largest, and none takes the gradient.
+                        if let Some(&first) = window.pixels.iter().find(|&&p| x[p as usize] == y) {
                             dx[first as usize] += dy;
                         }
                     }

@@ -1,0 +1,6 @@
+use formwork::prelude::*;
+
+#[network([784])]
+type Mlp = (Linear<784, 128>, Relu, Linear<128, 10>);
+
+fn main() {}

@@ -1,0 +1,94 @@
+//! Losses: the value and its gradient, of outputs that a network without layers passes on.
+//!
+//! The static lowering calls a loss on plain numbers, the portable one writes it on dfdx's tape: both forms are checked.
+
+use super::family::{Family, Subject};
+use super::reference::{Comparison, Golden};
+use core::marker::PhantomData;
+use formwork::data::Target;
+use formwork::engine::Engine;
+use formwork::prelude::*;
+
+/// A kind of target that can be read from a case.
+pub trait Stored: Target {
+    /// The targets of a case.
+    fn stored<E: Float>(golden: &Golden) -> Vec<Self::Number<E>>;
+}
+
+impl<C: ConstDim, S: ConstShape> Stored for Labels<C, S> {
+    fn stored<E: Float>(golden: &Golden) -> Vec<usize> {
+        golden.classes("target")
+    }
+}
+
+impl<S: Sample> Stored for Values<S> {
+    fn stored<E: Float>(golden: &Golden) -> Vec<E> {
+        golden.numbers("target")
+    }
+}
+
+/// A loss between outputs `O` and targets `T`.
+struct Criterion<O, T, L> {
+    loss: L,
+    shapes: PhantomData<fn() -> (O, T)>,
+}
+
+impl<O: Sample, T: Stored, L: Loss<O, T>> Subject for Criterion<O, T, L> {
+    fn compare<E: Float, G: Engine<E, Cpu>>(&self, golden: &Golden, comparison: &mut Comparison<'_>) -> Result<(), Error>
+    where
+        Cpu: Backend<E>,
+    {
+        assert_eq!(&golden.shape("input")[1..], O::DIMS.sizes());
+        let data = Dataset::<O, T, E>::new(golden.numbers("input"), T::stored(golden))?;
+        let mut model = Model::<Net<(), O, O>, E, Cpu, G>::try_new(&Cpu::default(), 0, Scheme::default())?;
+        comparison.tensor("loss", &[model.evaluate(&data, &self.loss)?]);
+        let gradients = model.gradients(&data.all(), &self.loss)?;
+        comparison.tensor("loss", &[gradients.loss]);
+        comparison.tensor("dinput", &gradients.inputs);
+        Ok(())
+    }
+}
+
+impl Family {
+    fn loss<O: Sample, T: Stored>(&mut self, name: &str, loss: impl Loss<O, T>) {
+        self.check(name, &Criterion { loss, shapes: PhantomData::<fn() -> (O, T)> });
+    }
+}
+
+/// ```python
+/// loss = torch.nn.functional.cross_entropy(input, target, label_smoothing=label_smoothing)
+/// loss.backward()
+/// ```
+pub fn cross_entropy(family: &mut Family) {
+    let smooth = |share| CrossEntropy::default().label_smoothing(share);
+    family.loss::<Rank1<5>, Class<5>>("crossentropy_index", CrossEntropy::default());
+    family.loss::<Rank1<2>, Class<2>>("crossentropy_binary", CrossEntropy::default());
+    family.loss::<Rank1<7>, Class<7>>("crossentropy_one_sample", CrossEntropy::default());
+    family.loss::<Rank3<3, 3, 4>, Labels<Const<3>, Rank2<3, 4>>>("crossentropy_spatial", CrossEntropy::default());
+    family.loss::<Rank1<4>, Class<4>>("crossentropy_smooth0.1", smooth(0.1));
+    family.loss::<Rank3<4, 2, 3>, Labels<Const<4>, Rank2<2, 3>>>("crossentropy_smooth0.3_spatial", smooth(0.3));
+    family.loss::<Rank1<4>, Values<Rank1<4>>>("crossentropy_soft", CrossEntropy::default());
+    family.loss::<Rank1<3>, Values<Rank1<3>>>("crossentropy_soft_smooth0.2", smooth(0.2));
+    family.loss::<Rank1<3>, Class<3>>("crossentropy_extreme", CrossEntropy::default());
+}
+
+/// ```python
+/// loss = torch.nn.functional.mse_loss(input, target)
+/// loss.backward()
+/// ```
+pub fn mse(family: &mut Family) {
+    family.loss::<Rank1<3>, Values<Rank1<3>>>("mse_4x3", Mse);
+    family.loss::<Rank3<1, 4, 5>, Values<Rank3<1, 4, 5>>>("mse_image", Mse);
+    family.loss::<Rank1<1>, Values<Rank1<1>>>("mse_1", Mse);
+}
+
+/// ```python
+/// loss = torch.nn.functional.binary_cross_entropy_with_logits(input, target)
+/// loss.backward()
+/// ```
+pub fn bce_with_logits(family: &mut Family) {
+    family.loss::<Rank1<1>, Values<Rank1<1>>>("bcelogits_hard", BceWithLogits);
+    family.loss::<Rank1<3>, Values<Rank1<3>>>("bcelogits_soft", BceWithLogits);
+    family.loss::<Rank3<1, 3, 4>, Values<Rank3<1, 3, 4>>>("bcelogits_image", BceWithLogits);
+    family.loss::<Rank1<9>, Values<Rank1<9>>>("bcelogits_extreme", BceWithLogits);
+}

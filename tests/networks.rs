@@ -1,0 +1,293 @@
+//! Networks of every kind compile, and what is known of them in constants is right.
+
+use formwork::prelude::*;
+use formwork::types::NamedParam;
+use typenum::{Prod, U4, U8};
+
+fn names<N: Network>() -> Vec<String> {
+    N::parameters().into_iter().map(|param| param.name).collect()
+}
+
+fn dims_of<N: Network>(name: &str) -> Vec<usize> {
+    let is_named = |param: &NamedParam| param.name == name;
+    N::parameters().into_iter().find(is_named).unwrap_or_else(|| panic!("no parameter {name}")).dims.sizes().to_vec()
+}
+
+/// Runs the network once on zeros: the plans of a network go the same way as its proof.
+fn runs<N: Network>() {
+    let zeros = vec![0.0; 2 * N::Input::NUMEL];
+    let data = Dataset::<N::Input, Class<1>>::new(zeros, vec![0, 0]).unwrap();
+    let outputs = Model::<N>::new(0).predict(&data.all()).unwrap();
+    assert_eq!(outputs.len(), 2 * N::Output::NUMEL);
+    assert!(outputs.iter().all(|y| y.is_finite()));
+}
+
+#[derive(Layer)]
+struct Body<const I: usize, const O: usize, const S: usize> {
+    conv1: NoBias<Conv2d<I, O, 3, S, 1>>,
+    relu: Relu,
+    conv2: NoBias<Conv2d<O, O, 3, 1, 1>>,
+}
+
+type Down<const I: usize, const O: usize> = (NoBias<Conv2d<I, O, 1, 2>>, Relu);
+
+#[derive(Layer)]
+struct Same<const C: usize> {
+    #[layer(flatten)]
+    body: Residual<Body<C, C, 1>>,
+    relu: Relu,
+}
+
+#[derive(Layer)]
+struct Strided<const I: usize, const O: usize> {
+    #[layer(flatten)]
+    body: Residual<Body<I, O, 2>, Down<I, O>>,
+    relu: Relu,
+}
+
+#[network([3, 32, 32] => [10])]
+struct ResNet {
+    conv1: Conv2d<3, 8, 7, 2, 3>,
+    relu: Relu,
+    layer1: (Same<8>, Same<8>),
+    layer2: (Strided<8, 16>, Same<16>),
+    avgpool: GlobalAvgPool2d,
+    fc: Linear<16, 10>,
+}
+
+#[test]
+fn parameters_are_named_as_in_pytorch() {
+    let expected = [
+        "conv1.weight",
+        "conv1.bias",
+        "layer1.0.conv1.weight",
+        "layer1.0.conv2.weight",
+        "layer1.1.conv1.weight",
+        "layer1.1.conv2.weight",
+        "layer2.0.conv1.weight",
+        "layer2.0.conv2.weight",
+        "layer2.0.downsample.0.weight",
+        "layer2.1.conv1.weight",
+        "layer2.1.conv2.weight",
+        "fc.weight",
+        "fc.bias",
+    ];
+    assert_eq!(names::<ResNet>(), expected);
+    assert_eq!(dims_of::<ResNet>("layer2.0.downsample.0.weight"), [16, 8, 1, 1]);
+    runs::<ResNet>();
+}
+
+#[test]
+fn parameters_lie_one_behind_the_other() {
+    let parameters = ResNet::parameters();
+    let ends = parameters.iter().map(|param| param.range().end);
+    let starts = parameters.iter().skip(1).map(|param| param.offset).chain([ResNet::SCALARS]);
+    assert!(ends.eq(starts));
+}
+
+#[network([1, 28, 28] => [10])]
+type LeNet = (Conv2d<1, 6, 5>, Relu, MaxPool2d<2>, Flatten, Linear<864, 10>);
+
+#[test]
+fn costs_are_those_of_pencil_and_paper() {
+    let (conv, relu, pool, linear) = (6 * 24 * 24 * (2 * 25 + 1), 6 * 24 * 24, 6 * 12 * 12 * 4, 10 * (2 * 864 + 1));
+    assert_eq!(LeNet::FLOPS, conv + relu + pool + linear);
+    assert_eq!(LeNet::SCALARS, (6 * 25 + 6) + (864 * 10 + 10));
+    assert_eq!(LeNet::ACTIVATIONS, 6 * 24 * 24 + 6 * 24 * 24 + 6 * 12 * 12 + 10); // Flatten writes nothing
+}
+
+#[network([4, 8, 8] => [8, 8, 8])]
+type Branches = (Residual<(NoBias<Conv2d<4, 4, 3, 1, 1>>, Relu), NoBias<Conv2d<4, 4, 1>>>, SkipConcat<Relu>);
+
+#[test]
+fn branches_cost_what_their_parts_and_their_join_cost() {
+    let image = 4 * 8 * 8;
+    let (body, shortcut, sum) = (image * 2 * 36 + image, image * 2 * 4, image);
+    let relu = image;
+    assert_eq!(Branches::FLOPS, body + shortcut + sum + relu); // to concatenate is no arithmetic
+    assert_eq!(Branches::ACTIVATIONS, (2 * image + image + image) + (image + 2 * image));
+    assert_eq!(Branches::SCALARS, 4 * 4 * 9 + 4 * 4);
+    runs::<Branches>();
+}
+
+#[network([16] => [16])]
+type Tower = Repeat<(Linear<16, 16>, Relu), 5>;
+
+#[test]
+fn a_repetition_costs_its_body_each_time() {
+    assert_eq!(Tower::SCALARS, 5 * (16 * 16 + 16));
+    assert_eq!(Tower::FLOPS, 5 * (16 * (2 * 16 + 1) + 16));
+    assert_eq!(Tower::ACTIVATIONS, 5 * (16 + 16));
+    assert_eq!(names::<Tower>()[8..], ["4.0.weight", "4.0.bias"]);
+}
+
+#[network([3, 32, 32] => [8, 15, 15])]
+type Windows = (Conv2d<3, 8, 3>, Relu, MaxPool2d<2>, Conv2d<8, 8, 3, 1, 1>);
+
+#[network([3, 32, 32] => [3, 28, 28])]
+type Dilated = Conv2d<3, 3, 3, 1, 0, 2>;
+
+#[network([3, 32, 32] => [3, 32, 32])]
+type Around = Residual<Conv2d<3, 3, 5, 1, 2>, Conv2d<3, 3, 3, 1, 1>>;
+
+#[network([3, 32, 32] => [3])]
+type Whole = (Relu, GlobalAvgPool2d);
+
+#[network([3, 4, 4] => [3, 4, 4])]
+type Wider = Repeat<Conv2d<3, 3, 3, 1, 1>, 4>;
+
+#[test]
+fn the_receptive_field_grows_with_each_window() {
+    assert_eq!(Windows::RECEPTIVE_FIELD, Some([8, 8])); // 3, pool: + 1, then 2 pixels a step: + 2 * 2
+    assert_eq!(Dilated::RECEPTIVE_FIELD, Some([5, 5]));
+    assert_eq!(Around::RECEPTIVE_FIELD, Some([5, 5]));
+    assert_eq!(Whole::RECEPTIVE_FIELD, Some([32, 32]));
+    assert_eq!(Wider::RECEPTIVE_FIELD, Some([4, 4])); // 9 pixels, and the image has 4
+    assert_eq!(Tower::RECEPTIVE_FIELD, None);
+}
+
+#[test]
+fn a_summary_is_a_table() {
+    let expected = [
+        "   layer            output       parameters    FLOPs  activations",
+        "-----------------------------------------------------------------",
+        "   input            [1, 28, 28]",
+        "0  Conv2d<1, 6, 5>  [6, 24, 24]         156  176 256        3 456",
+        "1  Relu             [6, 24, 24]           0    3 456        3 456",
+        "2  MaxPool2d<2>     [6, 12, 12]           0    3 456          864",
+        "3  Flatten          [864]                 0        0            0",
+        "4  Linear<864, 10>  [10]              8 650   17 290           10",
+        "-----------------------------------------------------------------",
+        "   LeNet            [10]              8 806  200 458        7 786",
+        "for one sample, forward: 200 458 FLOPs, 7 786 numbers written",
+    ];
+    let shown = LeNet::summary().to_string();
+    assert!(shown.lines().map(str::trim_end).eq(expected), "{shown}");
+}
+
+#[test]
+fn a_summary_names_layers_as_the_source_does() {
+    let rows = ResNet::summary().rows;
+    let shown: Vec<(&str, &str)> = rows.iter().map(|row| (row.name.as_str(), row.layer.as_str())).collect();
+    assert_eq!(shown[0], ("conv1", "Conv2d<3, 8, 7, 2, 3>"));
+    assert_eq!(shown[3], ("layer2", "(2 layers)"));
+    let rows = Encoder::summary().rows;
+    assert_eq!(rows[0].layer, "FeedForward<16>");
+}
+
+#[block]
+type FeedForward<const D: usize> = Residual<(Linear<D, { 4 * D }>, Gelu, Linear<{ 4 * D }, D>)>;
+
+#[network([5, 16] => [5, 3])]
+type Encoder = (FeedForward<16>, Repeat<FeedForward<16>, 2>, Linear<16, 3>);
+
+#[test]
+fn a_block_computes_sizes() {
+    assert_eq!(Encoder::SCALARS, 3 * (16 * 64 + 64 + 64 * 16 + 16) + 16 * 3 + 3);
+    assert_eq!(dims_of::<Encoder>("1.1.2.weight"), [16, 64]);
+    runs::<Encoder>();
+}
+
+#[block]
+type Double<const C: usize> = (Conv2d<C, { 2 * C }, 3, 1, 1>, Relu);
+
+#[block]
+type Deepen<const C: usize> = (Double<C>, MaxPool2d<2>, Double<{ 2 * C }>, Conv2d<{ 2 * (C + C) }, { (4 * C) / 2 - C }, 1>);
+
+#[network([3, 8, 8] => [3, 4, 4])]
+struct Pyramid {
+    deepen: Deepen<3>,
+    same: Residual<(Deepen<3>, Reshape<Rank1<12>>, Linear<12, 48>, Reshape<Rank3<3, 4, 4>>)>,
+}
+
+#[test]
+fn blocks_are_made_of_blocks() {
+    assert_eq!(dims_of::<Pyramid>("deepen.0.0.weight"), [6, 3, 3, 3]);
+    assert_eq!(dims_of::<Pyramid>("deepen.2.0.weight"), [12, 6, 3, 3]);
+    assert_eq!(dims_of::<Pyramid>("deepen.3.weight"), [3, 12, 1, 1]);
+    assert_eq!(dims_of::<Pyramid>("same.2.weight"), [48, 12]);
+    runs::<Pyramid>();
+}
+
+#[block]
+type Around2<F, const D: usize> = (Linear<D, { D / 2 }>, Residual<F>, Linear<{ D / 2 }, D>);
+
+#[block]
+type Nested<F, const D: usize> = Around2<(Around2<F, { D / 2 }>, Relu), D>;
+
+#[network([8] => [8])]
+type Sandwich = Nested<Linear<2, 2>, 8>;
+
+#[test]
+fn a_block_takes_layers() {
+    assert_eq!(names::<Sandwich>().len(), 2 * 5);
+    assert_eq!(dims_of::<Sandwich>("1.0.1.weight"), [2, 2]);
+    assert_eq!(dims_of::<Sandwich>("1.0.0.weight"), [2, 4]);
+    runs::<Sandwich>();
+}
+
+const HIDDEN: usize = 6;
+
+#[block]
+type Named<const D: usize> = (Linear<D, { HIDDEN * 2 }>, Relu, Linear<12, HIDDEN>);
+
+#[network([2 * 2] => [HIDDEN])]
+type WithNumbers = Named<4>;
+
+#[test]
+fn sizes_may_be_constants() {
+    assert_eq!(dims_of::<WithNumbers>("0.weight"), [12, 4]);
+}
+
+/// The body of a residual layer whose sizes are typenum's.
+type Wide<D> = (generic::Linear<D, Prod<D, U4>>, Gelu, generic::Linear<Prod<D, U4>, D>);
+type WideNet = Net<(Wide<U8>, Residual<Wide<U8>>), Rank1<8>, Rank1<8>>;
+formwork::check!(WideNet);
+
+#[test]
+fn sizes_may_be_typenum_integers() {
+    assert_eq!(WideNet::SCALARS, 2 * (8 * 32 + 32 + 32 * 8 + 8));
+    runs::<WideNet>();
+}
+
+#[rustfmt::skip]
+#[network([4] => [4])]
+type Long = (
+    Linear<4, 4>, Relu, Linear<4, 4>, Relu, Linear<4, 4>, Relu, Linear<4, 4>, Relu, Linear<4, 4>, Relu,
+    Linear<4, 4>, Relu, Linear<4, 4>, Relu, Linear<4, 4>, Relu, Linear<4, 4>, Relu, Linear<4, 4>, Relu,
+    Linear<4, 4>, Relu, Linear<4, 4>, Relu, Linear<4, 4>, Relu, Linear<4, 4>, Relu, Linear<4, 4>, Relu,
+);
+
+#[rustfmt::skip]
+#[network([4] => [4])]
+struct LongParts {
+    features: (
+        Linear<4, 4>, Relu, Linear<4, 4>, Relu, Linear<4, 4>, Relu, Linear<4, 4>, Relu, Linear<4, 4>, Relu,
+        Linear<4, 4>, Relu, Linear<4, 4>, Relu, Linear<4, 4>, Relu, Linear<4, 4>, Relu, Linear<4, 4>, Relu,
+        Linear<4, 4>, Relu, Linear<4, 4>, Relu, Linear<4, 4>, Relu, Linear<4, 4>, Relu, Linear<4, 4>, Relu,
+    ),
+    fc: Linear<4, 4>,
+}
+
+#[test]
+fn a_network_has_any_number_of_layers() {
+    assert_eq!(Long::SCALARS, 15 * 20);
+    assert_eq!(names::<LongParts>()[28..], ["features.28.weight", "features.28.bias", "fc.weight", "fc.bias"]);
+    runs::<Long>();
+}
+
+#[network([4] => [4])]
+type Nothing = ();
+
+/// As deep as it goes: 32 levels below the network's own.
+type Ten<L> = Residual<Residual<Residual<Residual<Residual<Residual<Residual<Residual<Residual<Residual<L>>>>>>>>>>;
+
+#[network([4] => [4])]
+type Deep = (Ten<Ten<Ten<Residual<Linear<4, 4>>>>>,);
+
+#[test]
+fn a_network_is_flat_or_deep() {
+    assert_eq!((Nothing::SCALARS, Nothing::FLOPS), (0, 0));
+    assert_eq!(Deep::SCALARS, 20);
+    runs::<Deep>();
+}
