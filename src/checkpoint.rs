@@ -109,8 +109,3 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     file.persist(path).map_err(|error| Error::file(path, "put it in place")(error.error))?;
     Ok(())
 }
-
-/// The mismatches, one to a line.
-pub(crate) fn listed(mismatches: &[Mismatch]) -> String {
-    mismatches.iter().map(|mismatch| format!("\n  {mismatch}")).collect()
-}

@@ -34,7 +34,7 @@ pub enum Error {
         message: String,
     },
     /// A file holds the parameters of another network.
-    #[error("{}: these are not the parameters of {network}:{}", path.display(), crate::checkpoint::listed(mismatches))]
+    #[error("{}: these are not the parameters of {network}:{}", path.display(), listed(mismatches))]
     Parameters {
         /// The file.
         path: PathBuf,
@@ -164,4 +164,9 @@ pub enum Mismatch {
         /// The number.
         given: f64,
     },
+}
+
+/// The mismatches, one to a line.
+fn listed(mismatches: &[Mismatch]) -> String {
+    mismatches.iter().map(|mismatch| format!("\n  {mismatch}")).collect()
 }

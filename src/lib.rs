@@ -42,6 +42,11 @@
 
 #![deny(missing_docs)]
 
+/// The code of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 extern crate self as formwork;
 
 mod checkpoint;
@@ -63,7 +68,75 @@ pub mod types;
 
 pub use error::{Error, Mismatch};
 pub use float::Float;
-pub use formwork_derive::{Layer, block, network, rule};
+/// # Examples
+/// ```
+/// use formwork::prelude::*;
+///
+/// #[derive(Layer)]
+/// struct Body<const I: usize, const O: usize> {
+///     conv1: Conv2d<I, O, 3, 1, 1>,
+///     relu: Relu,
+///     conv2: Conv2d<O, O, 3, 1, 1>,
+/// }
+///
+/// #[network([3, 32, 32] => [8, 32, 32])]
+/// struct Stem {
+///     body: Body<3, 8>,
+///     #[layer(flatten)]
+///     tail: Residual<Body<8, 8>>,
+/// }
+/// let names: Vec<_> = Stem::parameters().into_iter().map(|param| param.name).collect();
+/// assert_eq!(names[0], "body.conv1.weight");
+/// assert_eq!(names[4], "conv1.weight");
+/// ```
+pub use formwork_derive::Layer;
+
+/// # Examples
+/// ```
+/// use formwork::prelude::*;
+///
+/// #[block]
+/// type FeedForward<const D: usize> = Residual<(Linear<D, { 4 * D }>, Gelu, Linear<{ 4 * D }, D>)>;
+///
+/// #[network([16, 32] => [16, 32])]
+/// type Twice = (FeedForward<32>, FeedForward<32>);
+/// assert_eq!(Twice::SCALARS, 2 * (32 * 128 + 128 + 128 * 32 + 32));
+/// ```
+pub use formwork_derive::block;
+
+/// # Examples
+/// ```
+/// use formwork::prelude::*;
+///
+/// #[network([1, 28, 28] => [10])]
+/// type LeNet = (Conv2d<1, 6, 5>, Relu, MaxPool2d<2>, Flatten, Linear<864, 10>);
+/// assert_eq!(LeNet::parameters()[2].name, "4.weight");
+///
+/// #[network([3, 64, 64] => [10])]
+/// struct Tagger {
+///     conv1: Conv2d<3, 8, 3>,
+///     relu: Relu,
+///     pool: GlobalAvgPool2d,
+///     fc: Linear<8, 10>,
+/// }
+/// assert_eq!(Tagger::parameters()[2].name, "fc.weight");
+/// ```
+/// A `Linear` of another size does not compile:
+/// ```compile_fail
+/// use formwork::prelude::*;
+///
+/// #[network([1, 28, 28] => [10])]
+/// type LeNet = (Conv2d<1, 6, 5>, Relu, MaxPool2d<2>, Flatten, Linear<400, 10>);
+/// ```
+pub use formwork_derive::network;
+
+/// # Examples
+/// ```
+/// use formwork::layers::custom::Rule;
+/// const PIXEL_SHUFFLE: Rule = formwork::rule!([c, h, w] => [c / 4, 2 * h, 2 * w]);
+/// assert_eq!(PIXEL_SHUFFLE.rank, 3);
+/// ```
+pub use formwork_derive::rule;
 pub use gradient_check::gradient_check;
 pub use model::Model;
 pub use noise::Noise;

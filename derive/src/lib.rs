@@ -17,19 +17,6 @@ use syn::{Error, parse_macro_input};
 /// On a type alias it makes a unit struct of that name; on a struct with named fields the fields are the layers and name
 /// its parameters. Either becomes a [`Network`](../formwork/types/trait.Network.html). The layers are proved at
 /// `cargo check`, and a fault is shown on the layer that has it.
-///
-/// ```ignore
-/// #[network([1, 28, 28] => [10])]
-/// type LeNet = (Conv2d<1, 6, 5>, Relu, MaxPool2d<2>, Flatten, Linear<864, 10>);
-///
-/// #[network([3, 64, 64] => [10])]
-/// struct Tagger {
-///     conv1: Conv2d<3, 8, 3>,
-///     relu: Relu,
-///     pool: GlobalAvgPool2d,
-///     fc: Linear<8, 10>,
-/// }
-/// ```
 #[proc_macro_attribute]
 pub fn network(shapes: TokenStream, item: TokenStream) -> TokenStream {
     let shapes = parse_macro_input!(shapes as network::Shapes);
@@ -40,15 +27,6 @@ pub fn network(shapes: TokenStream, item: TokenStream) -> TokenStream {
 /// Makes a struct with named fields a layer, for use inside networks: its fields, one behind the other.
 ///
 /// The fields name the parameters; `#[layer(flatten)]` on a field leaves its name out.
-///
-/// ```ignore
-/// #[derive(Layer)]
-/// struct Body<const I: usize, const O: usize> {
-///     conv1: Conv2d<I, O, 3, 1, 1>,
-///     relu: Relu,
-///     conv2: Conv2d<O, O, 3, 1, 1>,
-/// }
-/// ```
 #[proc_macro_derive(Layer, attributes(layer))]
 pub fn derive_layer(item: TokenStream) -> TokenStream {
     let item = parse_macro_input!(item as syn::Item);
@@ -56,11 +34,6 @@ pub fn derive_layer(item: TokenStream) -> TokenStream {
 }
 
 /// Makes a type alias with sizes a layer, with arithmetic on the sizes where the layers take theirs.
-///
-/// ```ignore
-/// #[block]
-/// type FeedForward<const D: usize> = Residual<(Linear<D, { 4 * D }>, Gelu, Linear<{ 4 * D }, D>)>;
-/// ```
 ///
 /// Stable Rust has no arithmetic in the arguments of a type. The block is generic over sizes as types instead, and `4 * D`
 /// becomes such a type; the block's name stands for it with numbers. Sizes that cannot be computed, such as `D - 8` where

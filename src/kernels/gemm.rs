@@ -5,7 +5,6 @@
 //! result does not depend on how rows are shared out.
 
 use super::simd::{Lanes, Plain};
-use crate::float::Float;
 use core::mem::MaybeUninit;
 
 /// A matrix with free strides: element `(i, j)` is `data[i * row + j * col]`.
@@ -41,7 +40,7 @@ const PANEL: usize = 256;
 const MAX_COLS: usize = 16;
 
 /// `C = A B` or, with `add`, `C += A B`; the rows of `C` follow one another.
-pub(crate) fn gemm<E: Float>(size: Size, a: Mat<'_, E>, b: Mat<'_, E>, add: bool, c: &mut [E]) {
+pub(crate) fn gemm<E: Tile>(size: Size, a: Mat<'_, E>, b: Mat<'_, E>, add: bool, c: &mut [E]) {
     let Size { m, n, k } = size;
     assert!(c.len() >= m * n, "C has {} numbers of {m} x {n}", c.len());
     assert!(fits(m, k, a) && fits(k, n, b), "A or B is smaller than {m} x {k} x {n}");
@@ -75,7 +74,7 @@ fn fits<E>(rows: usize, cols: usize, mat: Mat<'_, E>) -> bool {
 }
 
 /// Copies a block of `b` into rows of `width` numbers; columns that `b` has not become zero.
-fn pack<'a, E: Float>(panel: &'a mut [MaybeUninit<E>], width: usize, b: Mat<'_, E>, [p, j]: [usize; 2], [depth, cols]: [usize; 2]) -> &'a [E] {
+fn pack<'a, E: Tile>(panel: &'a mut [MaybeUninit<E>], width: usize, b: Mat<'_, E>, [p, j]: [usize; 2], [depth, cols]: [usize; 2]) -> &'a [E] {
     let panel = &mut panel[..depth * width];
     for q in 0..width {
         let to = panel[q..].iter_mut().step_by(width);
@@ -101,7 +100,7 @@ pub struct TileFn<E> {
 }
 
 /// A number type with register tiles; which one runs is chosen once, from what the processor can do.
-pub trait Tile: Sized {
+pub trait Tile: num_traits::Float + core::ops::AddAssign {
     /// The tile for this processor.
     fn tile() -> TileFn<Self>;
 }
@@ -113,7 +112,7 @@ pub trait Tile: Sized {
 /// each `stride` behind the one before; `0 < rows <= ROWS` and `cols <= REGS * V::LEN <= MAX_COLS`; and the contract of
 /// [`Lanes`].
 #[inline(always)]
-unsafe fn run<E: Float, V: Lanes<E>, const ROWS: usize, const REGS: usize>(
+unsafe fn run<E: Tile, V: Lanes<E>, const ROWS: usize, const REGS: usize>(
     depth: usize,
     [rows, cols]: [usize; 2],
     a: Mat<'_, E>,

@@ -86,8 +86,12 @@ pub(crate) fn im2col<E: Copy + Default>(g: &Geometry, image: &[E], columns: &mut
 /// Adds a matrix `[taps, windows]` to the pixels that its windows see: the transpose of [`im2col`].
 pub(crate) fn col2im<E: Copy + core::ops::AddAssign>(g: &Geometry, columns: &[E], image: &mut [E]) {
     g.for_each_run(|windows, pixel| {
-        for (from, to) in columns[windows].iter().zip(image[pixel..].iter_mut().step_by(g.stride[1])) {
-            *to += *from;
+        let from = &columns[windows];
+        // Told apart so that the usual stride is a loop over neighbours.
+        if g.stride[1] == 1 {
+            image[pixel..pixel + from.len()].iter_mut().zip(from).for_each(|(to, &x)| *to += x);
+        } else {
+            image[pixel..].iter_mut().step_by(g.stride[1]).zip(from).for_each(|(to, &x)| *to += x);
         }
     });
 }

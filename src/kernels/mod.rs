@@ -3,4 +3,5 @@
 pub(crate) mod gemm;
 pub(crate) mod im2col;
 mod simd;
+pub(crate) mod sum;
 pub(crate) mod windows;

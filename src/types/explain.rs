@@ -1,8 +1,7 @@
 //! The story of a fault: where it is, what every layer before it made of the sample, and the way out.
 
 use super::fault::{ARGUMENT, MAX_DEPTH, OUTPUT, Step};
-use super::spec::{Branch, Chain, Field, Spec, infer};
-use super::{Dims, Fault, Text};
+use super::{Branch, Chain, Dims, Fault, Field, Spec, Text, infer};
 
 /// How many layers before the one at fault are listed.
 const LISTED: usize = 40;

@@ -1,6 +1,6 @@
 //! What is wrong with a network, and where, as values.
 
-use super::{Dims, Label, Message};
+use super::{Dims, Label, Message, Text};
 
 /// Why a layer does not accept what it is given: what its shape rule answers instead of a shape.
 ///
@@ -23,6 +23,24 @@ pub(crate) enum Help {
     None,
     Fits(Label),
     Say(Message),
+}
+
+impl Help {
+    /// Writes the advice, if there is any.
+    pub(crate) const fn write(&self, text: &mut Text) {
+        match self {
+            Help::None => {}
+            Help::Fits(label) => {
+                text.str("\nhelp: ");
+                text.label(label);
+                text.str(" fits here");
+            }
+            Help::Say(message) => {
+                text.str("\nhelp: ");
+                text.message(message);
+            }
+        }
+    }
 }
 
 impl Problem {

@@ -2,9 +2,12 @@
 //!
 //! Nothing in here computes with numbers of a sample. It all runs in constants.
 
+mod cost;
 mod dims;
 mod explain;
 mod fault;
+mod infer;
+mod names;
 mod network;
 mod param;
 mod sample;
@@ -12,13 +15,16 @@ mod size;
 mod spec;
 mod text;
 
+pub use cost::{Cost, cost, scalars};
 pub use dims::{Dims, MAX_RANK};
 pub use fault::{ARGUMENT, Fault, MAX_DEPTH, OUTPUT, Problem, Step};
+pub use infer::infer;
+pub use names::{NamedParam, parameters};
 pub use network::{Net, Network, check, site};
 pub use param::{Init, Param, Reach};
 pub use sample::{Batch, Sample};
 pub use size::{Extent, Minus, Over, Plus, Resize, Size, Times};
-pub use spec::{Branch, Chain, Cost, Field, Join, Layer, NamedParam, Prefix, Spec, cost, infer, parameters, scalars};
+pub use spec::{Branch, Chain, Field, Join, Layer, Prefix, Spec};
 #[doc(hidden)]
 pub use spec::{Called, SourceName};
 pub use text::{Label, Message, Text};

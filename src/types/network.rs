@@ -1,9 +1,9 @@
 //! Networks: layers with declared shapes, checked by the compiler.
 
+use super::cost::{Field2d, receptive_field};
 use super::explain::explain;
 use super::fault::{Fault, OUTPUT, Problem, Step};
-use super::spec::{Cost, Field2d, Layer, NamedParam, Spec, cost, infer, parameters, receptive_field, scalars};
-use super::{Message, Sample};
+use super::{Cost, Layer, Message, NamedParam, Sample, Spec, cost, infer, parameters, scalars};
 use crate::summary::Summary;
 use core::marker::PhantomData;
 

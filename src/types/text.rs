@@ -200,3 +200,11 @@ impl Label {
         self
     }
 }
+
+impl core::fmt::Display for Label {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let mut text = Text::new();
+        text.label(self);
+        f.write_str(text.as_str())
+    }
+}

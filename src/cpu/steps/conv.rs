@@ -4,6 +4,7 @@ use super::{Backward, Forward, Step};
 use crate::float::Float;
 use crate::kernels::gemm::{Mat, Size, gemm};
 use crate::kernels::im2col::{Geometry, col2im, im2col};
+use crate::kernels::sum::sum;
 
 /// Cross-correlation; the parameters are `weight` `[O, I / groups, kh, kw]`, then `bias` `[O]`.
 pub(crate) struct Conv {
@@ -62,8 +63,8 @@ impl<E: Float> Step<E> for Conv {
         let (size, mut d_input) = (self.size(), at.d_input());
         let (_, d_bias) = at.d_params.split_at_mut(self.out_channels * size.k);
         for dy in at.d_output.chunks_exact(self.out_channels * size.n) {
-            for (sum, channel) in d_bias.iter_mut().zip(dy.chunks_exact(size.n)) {
-                *sum += channel.iter().fold(E::zero(), |sum, &d| sum + d);
+            for (d, channel) in d_bias.iter_mut().zip(dy.chunks_exact(size.n)) {
+                *d += sum(channel);
             }
         }
         for group in 0..self.groups {

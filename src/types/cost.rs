@@ -1,0 +1,145 @@
+//! What networks cost, and what they see: known before they run.
+
+use super::{Branch, Chain, Dims, Join, Reach, Spec, infer};
+
+/// How many numbers the parameters of `spec` have together.
+pub const fn scalars(spec: &Spec) -> usize {
+    match spec.unnamed() {
+        Spec::Leaf(leaf) => {
+            let (mut sum, mut i) = (0, 0);
+            while let Some(param) = leaf.param(i) {
+                sum += param.dims.numel();
+                i += 1;
+            }
+            sum
+        }
+        Spec::Chain(Chain { fields }) | Spec::Branch(Branch { fields, .. }) => {
+            let (mut sum, mut i) = (0, 0);
+            while i < fields.len() {
+                sum += scalars(fields[i].spec);
+                i += 1;
+            }
+            sum
+        }
+        Spec::Repeat { body, times } => *times * scalars(body),
+        Spec::Named { .. } | Spec::Misfit { .. } => 0,
+    }
+}
+
+/// What one sample costs on its way through a layer, forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// The shape that comes out.
+    pub output: Dims,
+    /// Floating-point operations: a multiplication and an addition count one each, a function such as `exp` one.
+    pub flops: usize,
+    /// Numbers that the layers write, and that training keeps for the way back.
+    pub activations: usize,
+}
+
+/// What `spec` costs on samples of shape `x`, which fits it.
+pub const fn cost(spec: &Spec, x: Dims) -> Cost {
+    let nothing = Cost { output: x, flops: 0, activations: 0 };
+    match spec.unnamed() {
+        Spec::Leaf(leaf) => match leaf.infer(x) {
+            Ok(y) => Cost { output: y, flops: leaf.flops(x, y), activations: if leaf.is_view() { 0 } else { y.numel() } },
+            Err(_) => nothing,
+        },
+        Spec::Chain(chain) => {
+            let (mut sum, mut i) = (nothing, 0);
+            while i < chain.fields.len() {
+                sum = sum.then(cost(chain.fields[i].spec, sum.output));
+                i += 1;
+            }
+            sum
+        }
+        Spec::Branch(branch) => {
+            let (mut sum, mut i) = (nothing, 0);
+            while i < branch.fields.len() {
+                sum = sum.then(cost(branch.fields[i].spec, x));
+                i += 1;
+            }
+            let Ok(y) = infer(spec, x) else { return nothing };
+            let adds = if matches!(branch.join, Join::Add) { y.numel() } else { 0 };
+            sum.then(Cost { output: y, flops: adds, activations: y.numel() })
+        }
+        Spec::Repeat { body, times } => {
+            let (mut sum, mut i) = (nothing, 0);
+            while i < *times {
+                sum = sum.then(cost(body, sum.output));
+                i += 1;
+            }
+            sum
+        }
+        Spec::Named { .. } | Spec::Misfit { .. } => nothing,
+    }
+}
+
+impl Cost {
+    const fn then(self, next: Cost) -> Cost {
+        Cost { output: next.output, flops: self.flops + next.flops, activations: self.activations + next.activations }
+    }
+}
+
+/// The part of an image that one number behind some layers sees: `size` pixels, and `jump` pixels from one number to
+/// the next; without a size it is the whole image.
+#[derive(Clone, Copy)]
+pub(crate) struct Field2d {
+    pub size: Option<[usize; 2]>,
+    jump: [usize; 2],
+}
+
+impl Field2d {
+    pub(crate) const POINT: Field2d = Field2d { size: Some([1, 1]), jump: [1, 1] };
+
+    const fn behind(self, reach: Reach) -> Field2d {
+        let Some([h, w]) = self.size else { return self };
+        match reach {
+            Reach::Point => self,
+            Reach::All => Field2d { size: None, jump: self.jump },
+            Reach::Window { size, stride } => Field2d {
+                size: Some([h + (size[0] - 1) * self.jump[0], w + (size[1] - 1) * self.jump[1]]),
+                jump: [self.jump[0] * stride[0], self.jump[1] * stride[1]],
+            },
+        }
+    }
+
+    /// What one sum over two branches sees.
+    const fn joined(self, other: Field2d) -> Field2d {
+        let (Some([h, w]), Some([k, l])) = (self.size, other.size) else { return Field2d { size: None, jump: self.jump } };
+        Field2d { size: Some([if h > k { h } else { k }, if w > l { w } else { l }]), jump: self.jump }
+    }
+}
+
+/// What `spec` sees of what lies before it.
+pub(crate) const fn receptive_field(spec: &Spec, field: Field2d) -> Field2d {
+    match spec.unnamed() {
+        Spec::Leaf(leaf) => field.behind(leaf.reach()),
+        Spec::Chain(chain) => {
+            let (mut field, mut i) = (field, 0);
+            while i < chain.fields.len() {
+                field = receptive_field(chain.fields[i].spec, field);
+                i += 1;
+            }
+            field
+        }
+        Spec::Branch(branch) => {
+            let mut joined = receptive_field(branch.fields[0].spec, field);
+            let mut i = 1;
+            while i < branch.fields.len() {
+                joined = joined.joined(receptive_field(branch.fields[i].spec, field));
+                i += 1;
+            }
+            joined
+        }
+        Spec::Repeat { body, times } => {
+            let (mut field, mut i) = (field, 0);
+            while i < *times {
+                field = receptive_field(body, field);
+                i += 1;
+            }
+            field
+        }
+        Spec::Named { .. } | Spec::Misfit { .. } => field,
+    }
+}
