@@ -82,9 +82,10 @@ fn learn(model: &mut Model<Reader>, train: &Digits, test: &Digits, options: &Opt
     Ok(())
 }
 
-/// A bar on a terminal; hidden where the output goes to a file or another program.
+/// A bar on a terminal; hidden where the output goes to a file or another program, or where there is nothing to wait for.
 fn progress_bar(epochs: u64) -> ProgressBar {
-    let target = if std::io::stdout().is_terminal() { ProgressDrawTarget::stdout() } else { ProgressDrawTarget::hidden() };
+    let shown = epochs > 0 && std::io::stdout().is_terminal();
+    let target = if shown { ProgressDrawTarget::stdout() } else { ProgressDrawTarget::hidden() };
     let style = ProgressStyle::with_template("epoch {pos}/{len} {bar:30} {elapsed} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::with_draw_target(Some(epochs), target).with_style(style)
 }

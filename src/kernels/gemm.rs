@@ -44,7 +44,7 @@ pub(crate) fn gemm<E: Tile>(size: Size, a: Mat<'_, E>, b: Mat<'_, E>, add: bool,
     let Size { m, n, k } = size;
     assert!(c.len() >= m * n, "C has {} numbers of {m} x {n}", c.len());
     assert!(fits(m, k, a) && fits(k, n, b), "A or B is smaller than {m} x {k} x {n}");
-    if !add {
+    if k == 0 && !add {
         c[..m * n].fill(E::zero());
     }
     let tile = E::tile();
@@ -53,17 +53,18 @@ pub(crate) fn gemm<E: Tile>(size: Size, a: Mat<'_, E>, b: Mat<'_, E>, add: bool,
         let cols = tile.cols.min(n - j);
         for p in (0..k).step_by(PANEL) {
             let depth = PANEL.min(k - p);
-            let (b_data, b_row) = if b.col == 1 && cols == tile.cols {
-                (&b.data[p * b.row + j..], b.row)
+            let b = if b.col == 1 && cols == tile.cols {
+                Mat { data: &b.data[p * b.row + j..], ..b }
             } else {
-                (pack(&mut panel, tile.cols, b, [p, j], [depth, cols]), tile.cols)
+                Mat::rows(pack(&mut panel, tile.cols, b, [p, j], [depth, cols]), tile.cols)
             };
             for i in (0..m).step_by(tile.rows) {
-                let rows = tile.rows.min(m - i);
                 let a = Mat { data: &a.data[i * a.row + p * a.col..], ..a };
+                let c = &mut c[i * n + j..];
+                let block = Block { depth, rows: tile.rows.min(m - i), cols, a, b, c, stride: n, add: add || p > 0 };
                 // SAFETY: `fits` was asserted for A; B is either a full panel of `PANEL * MAX_COLS` numbers or has
-                // `tile.cols` columns left from `j` on; and C holds `rows` rows of `cols` columns from `(i, j)` on.
-                unsafe { (tile.run)(depth, [rows, cols], a, Mat { data: b_data, row: b_row, col: 1 }, &mut c[i * n + j..], n) };
+                // `tile.cols` columns left from `j` on; and C holds the block's rows and columns from `(i, j)` on.
+                unsafe { (tile.run)(block) };
             }
         }
     }
@@ -89,14 +90,24 @@ fn pack<'a, E: Tile>(panel: &'a mut [MaybeUninit<E>], width: usize, b: Mat<'_, E
     unsafe { &*(&raw const *panel as *const [E]) }
 }
 
-type Run<E> = for<'a, 'b, 'c> unsafe fn(usize, [usize; 2], Mat<'a, E>, Mat<'b, E>, &'c mut [E], usize);
+/// What one tile computes: `C[..rows, ..cols] (+)= A B` over `depth`, where the rows of `C` are `stride` apart.
+struct Block<'a, E> {
+    depth: usize,
+    rows: usize,
+    cols: usize,
+    a: Mat<'a, E>,
+    b: Mat<'a, E>,
+    c: &'a mut [E],
+    stride: usize,
+    add: bool,
+}
 
 /// A register tile and the function that runs it.
 #[derive(Clone, Copy)]
 pub struct TileFn<E> {
     rows: usize,
     cols: usize,
-    run: Run<E>,
+    run: unsafe fn(Block<'_, E>),
 }
 
 /// A number type with register tiles; which one runs is chosen once, from what the processor can do.
@@ -105,21 +116,14 @@ pub trait Tile: num_traits::Float + core::ops::AddAssign {
     fn tile() -> TileFn<Self>;
 }
 
-/// One tile: `C[..rows, ..cols] += A B` over `depth`, in `ROWS x REGS` registers.
+/// Computes a block in `ROWS x REGS` registers.
 ///
 /// # Safety
-/// `a` holds `rows x depth`, `b` holds `depth` rows of `REGS * V::LEN` numbers, `c` holds `rows` rows of `cols` numbers,
-/// each `stride` behind the one before; `0 < rows <= ROWS` and `cols <= REGS * V::LEN <= MAX_COLS`; and the contract of
-/// [`Lanes`].
+/// `a` holds `rows x depth`, `b` holds `depth` rows of `REGS * V::LEN` numbers, `c` holds `rows` rows of `cols` numbers;
+/// `0 < rows <= ROWS` and `cols <= REGS * V::LEN <= MAX_COLS`; and the contract of [`Lanes`].
 #[inline(always)]
-unsafe fn run<E: Tile, V: Lanes<E>, const ROWS: usize, const REGS: usize>(
-    depth: usize,
-    [rows, cols]: [usize; 2],
-    a: Mat<'_, E>,
-    b: Mat<'_, E>,
-    c: &mut [E],
-    stride: usize,
-) {
+unsafe fn run<E: Tile, V: Lanes<E>, const ROWS: usize, const REGS: usize>(block: Block<'_, E>) {
+    let Block { depth, rows, cols, a, b, c, stride, add } = block;
     // SAFETY: every pointer below is within what the contract says the matrices hold; a row of A that is not there is
     // read as the last one that is, and its sums are dropped.
     unsafe {
@@ -148,14 +152,14 @@ unsafe fn run<E: Tile, V: Lanes<E>, const ROWS: usize, const REGS: usize>(
             if whole {
                 for (j, &sum) in sums.iter().enumerate() {
                     let to = to.as_mut_ptr().add(j * V::LEN);
-                    V::load(to).add(sum).store(to);
+                    if add { V::load(to).add(sum).store(to) } else { sum.store(to) }
                 }
             } else {
                 let mut row = [E::zero(); MAX_COLS];
                 for (j, &sum) in sums.iter().enumerate() {
                     sum.store(row.as_mut_ptr().add(j * V::LEN));
                 }
-                to.iter_mut().zip(row).for_each(|(to, sum)| *to += sum);
+                to.iter_mut().zip(row).for_each(|(to, sum)| *to = if add { *to + sum } else { sum });
             }
         }
     }
@@ -170,9 +174,9 @@ macro_rules! tiles {
                 {
                     use core::arch::x86_64::$V256;
                     #[target_feature(enable = "avx2,fma")]
-                    unsafe fn avx2(depth: usize, size: [usize; 2], a: Mat<'_, $Float>, b: Mat<'_, $Float>, c: &mut [$Float], stride: usize) {
+                    unsafe fn avx2(block: Block<'_, $Float>) {
                         // SAFETY: the caller keeps `run`'s contract, and this function has the target feature.
-                        unsafe { run::<$Float, $V256, $r256, $n256>(depth, size, a, b, c, stride) }
+                        unsafe { run::<$Float, $V256, $r256, $n256>(block) }
                     }
                     if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
                         return TileFn { rows: $r256, cols: $n256 * <$V256 as Lanes<$Float>>::LEN, run: avx2 };

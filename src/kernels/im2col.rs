@@ -74,13 +74,20 @@ pub(crate) fn im2col<E: Copy + Default>(g: &Geometry, image: &[E], columns: &mut
     g.for_each_run(|windows, pixel| {
         let to = &mut columns[windows];
         if g.stride[1] == 1 {
-            to.copy_from_slice(&image[pixel..pixel + to.len()]);
+            copy(&image[pixel..pixel + to.len()], to);
         } else {
             for (to, from) in to.iter_mut().zip(image[pixel..].iter().step_by(g.stride[1])) {
                 *to = *from;
             }
         }
     });
+}
+
+/// Copies the pixels of a row. Rows are short, and a call that copies memory would cost more than the copy.
+fn copy<E: Copy>(from: &[E], to: &mut [E]) {
+    let ((from, from_rest), (to, to_rest)) = (from.as_chunks::<4>(), to.as_chunks_mut::<4>());
+    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+    to_rest.iter_mut().zip(from_rest).for_each(|(to, from)| *to = *from);
 }
 
 /// Adds a matrix `[taps, windows]` to the pixels that its windows see: the transpose of [`im2col`].

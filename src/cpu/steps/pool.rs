@@ -44,10 +44,13 @@ impl<E: Float> Step<E> for Pool {
         for ((x, dx), (y, dy)) in images.zip(pooled) {
             for ((&y, &dy), window) in y.iter().zip(dy).zip(self.windows.iter()) {
                 match self.pooling {
+                    // The first pixel as large as the largest takes all. Without a branch, which would be guessed wrong.
                     Pooling::Max => {
-                        // Behind a NaN no pixel is the largest, and none takes the gradient.
-                        if let Some(&first) = window.pixels.iter().find(|&&p| x[p as usize] == y) {
-                            dx[first as usize] += dy;
+                        let mut left = dy;
+                        for &p in window.pixels {
+                            let taken = if x[p as usize] == y { left } else { E::zero() };
+                            dx[p as usize] += taken;
+                            left -= taken;
                         }
                     }
                     Pooling::Mean => {
