@@ -180,13 +180,15 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
     /// One step of an optimizer on a batch; returns the loss before it.
     ///
     /// # Errors
-    /// Those of the device, and [`Error::Optimizer`] if the optimizer has begun with another model.
+    /// Those of the device, [`Error::Count`] for a batch of no samples, and [`Error::Optimizer`] if the optimizer has begun with
+    /// another model.
     pub fn train<T: Target, L: Loss<N::Output, T>>(
         &mut self,
         batch: &MiniBatch<N::Input, T, E>,
         loss: &L,
         optimizer: &mut impl Optimizer<E>,
     ) -> Result<E, Error> {
+        not_empty(batch)?;
         let objective = Bound::<L, N::Output, T, E>::new(loss, batch.targets(), batch.len());
         let noise = self.next_noise();
         self.engine.train(batch.inputs(), batch.len(), noise, &objective, optimizer)
@@ -195,7 +197,8 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
     /// One step of an optimizer on a loss of one's own, written in dfdx operations on the output, which is on a tape.
     ///
     /// # Errors
-    /// Those of the device, and [`Error::Optimizer`] if the optimizer has begun with another model.
+    /// Those of the device, [`Error::Count`] for a batch of no samples, and [`Error::Optimizer`] if the optimizer has begun with
+    /// another model.
     ///
     /// # Examples
     /// ```
@@ -215,6 +218,7 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
         loss: impl Fn(Tensor<Batch<usize, N::Output>, E, D, OwnedTape<E, D>>) -> TapedScalar<E, D> + Sync,
         optimizer: &mut impl Optimizer<E>,
     ) -> Result<E, Error> {
+        not_empty(batch)?;
         let objective = ByTape { loss: &loss, samples: batch.len(), output: PhantomData::<fn() -> N::Output> };
         let noise = self.next_noise();
         self.engine.train(batch.inputs(), batch.len(), noise, &objective, optimizer)
@@ -225,6 +229,7 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
     /// # Errors
     /// Those of the device.
     pub fn gradients<T: Target, L: Loss<N::Output, T>>(&mut self, batch: &MiniBatch<N::Input, T, E>, loss: &L) -> Result<Gradients<E>, Error> {
+        not_empty(batch)?;
         let objective = Bound::<L, N::Output, T, E>::new(loss, batch.targets(), batch.len());
         self.engine.gradients(batch.inputs(), batch.len(), None, &objective)
     }
@@ -233,6 +238,11 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
         self.steps += 1;
         Some(self.noise.split(self.steps))
     }
+}
+
+/// Nothing is learned from no samples, and their mean is none.
+fn not_empty<I: Sample, T: Target, E: Float>(batch: &MiniBatch<I, T, E>) -> Result<(), Error> {
+    if batch.is_empty() { Err(Error::Count { what: "samples of a batch", expected: 1, given: 0 }) } else { Ok(()) }
 }
 
 /// How many samples are evaluated together.

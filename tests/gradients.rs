@@ -1,9 +1,13 @@
 //! Every layer against central differences, on both lowerings, in f64; and the lowerings against each other.
 
-use dfdx::tensor::Cpu;
+use dfdx::prelude::{BroadcastTo, TryMul};
+use dfdx::shapes::Axis;
+use dfdx::tensor::{Cpu, Tape};
+use dfdx::tensor_ops::Device;
 use formwork::cpu::Static;
 use formwork::engine::Engine;
 use formwork::gradient_check;
+use formwork::layers::custom::*;
 use formwork::portable::Portable;
 use formwork::prelude::*;
 
@@ -62,7 +66,34 @@ gradients! {
     skip_concat_of_nothing: (Tanh, SkipConcat<()>), [3] => [6];
     skip_concat_of_skips: (Conv2d<1, 2, 3, 1, 1>, SkipConcat<(Tanh, SkipConcat<Conv2d<2, 1, 3, 1, 1>>)>), [1, 4, 4] => [5, 4, 4];
     repeat: Repeat<(Linear<4, 4>, Tanh), 3>, [4] => [4];
+    a_layer_of_ones_own: (Linear<3, 3>, Jitter<3>, Tanh), [5, 3] => [5, 3];
     cnn: (Conv2d<1, 3, 3, 1, 1>, Gelu, AvgPool2d<2>, Conv2d<3, 4, 3>, Tanh, Flatten, Linear<16, 3>, LogSoftmax), [1, 8, 8] => [3];
+}
+
+/// A layer of one's own: a factor for each feature, which in training is a little off at random.
+struct Jitter<const D: usize>;
+
+impl<const D: usize> Layer for Jitter<D> {
+    const SPEC: &'static Spec = &Spec::custom(CustomSpec {
+        name: "Jitter",
+        args: &[D],
+        rule: formwork::rule!([t, d] => [t, d]),
+        params: &[Param::weight("weight", &[D], 1, 1)],
+        meaning: &Scale,
+    });
+}
+
+struct Scale;
+
+impl Meaning for Scale {
+    fn forward<E: Float, D: Device<E>, T: Tape<E, D>>(&self, site: &Site<'_, E, D, T>, x: Var<E, D, T>, y: Dims) -> Result<Var<E, D, T>, D::Err> {
+        let (samples, d) = (x.samples(), y.size(1));
+        let shape = (samples * y.size(0), d);
+        let factor = |i: usize| E::of(site.noise().map_or(1.0, |(noise, first)| noise.uniform((first * y.numel() + i) as u64)));
+        let factors = site.constant((0..samples * y.numel()).map(factor).collect(), shape)?;
+        let weight = site.param(0, &(d,))?.try_broadcast_like::<_, Axis<0>>(&shape)?;
+        Var::new(x.view(&shape)?.try_mul(weight)?.try_mul(factors)?, samples, y) // [B T, D]
+    }
 }
 
 /// Outputs and gradients of the static lowering are those of the portable one, with dropout and all.

@@ -5,6 +5,7 @@ use crate::cpu::steps::{Backward, Forward, Step};
 use crate::cpu::{Planner, Value};
 use crate::engine::Flat;
 use crate::float::Float;
+use crate::noise::Noise;
 use crate::portable::Index;
 pub use crate::portable::{Site, Var};
 pub use crate::types::{Dims, Param};
@@ -220,7 +221,7 @@ struct Call<E: Float, D: Device<E>, T: 'static> {
 /// A [`Site`] that borrows nothing, since `Any` is for types that do not.
 struct OwnedSite<E: Float, D: Device<E>> {
     params: Vec<Flat<E, D>>,
-    noise: Option<crate::noise::Noise>,
+    noise: Option<(Noise, usize)>,
     device: D,
     index: Arc<OnceLock<Index<D>>>,
 }
@@ -273,7 +274,7 @@ impl CustomStep {
         &self,
         samples: usize,
         (x, params): (&[E], &[E]),
-        noise: Option<(crate::noise::Noise, usize)>,
+        noise: Option<(Noise, usize)>,
         taped: impl FnOnce(Flat<E, E::Host>) -> Flat<E, E::Host, T>,
     ) -> Ran<E, T> {
         let device = E::Host::default();
@@ -286,7 +287,6 @@ impl CustomStep {
         });
         let (params, x): (Vec<Flat<E, E::Host>>, _) = (split.collect(), tensor(x));
         let index = Arc::default();
-        let noise = noise.map(|(noise, first)| noise.split(first as u64));
         let site = Site { params: &params, noise, index: &index, device: &device, tape: PhantomData };
         let input = Var::new(taped(x.clone()), samples, self.x);
         let y = input.and_then(|input| self.spec.portable(&site, input, self.y));

@@ -86,9 +86,12 @@ impl DropoutSpec {
         x: Var<E, D, T>,
         y: Dims,
     ) -> Result<Var<E, D, T>, D::Err> {
-        let Some(noise) = site.noise() else { return Ok(x) };
+        if site.noise().is_none() {
+            return Ok(x);
+        }
         let numel = x.samples() * y.numel();
-        let factors = site.constant((0..numel).map(|i| self.factor(noise, i)).collect(), (numel,))?;
+        let factors = self.factors(site.noise(), x.samples(), numel).take(numel).collect();
+        let factors = site.constant(factors, (numel,))?;
         x.map(|x| x.try_mul(factors))
     }
 

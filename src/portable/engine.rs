@@ -44,7 +44,7 @@ impl<E: Float, D: Device<E>, T: Tape<E, D> + 'static> Walk<'_, E, D, T> {
                 let site = Site {
                     params,
                     // Counted as the static plan counts, so that both drop the same numbers.
-                    noise: self.noise.map(|noise| noise.split(self.leaves as u64)),
+                    noise: self.noise.map(|noise| (noise.split(self.leaves as u64), 0)),
                     index: &self.engine.indices[self.leaves - 1],
                     device: &self.engine.device,
                     tape: PhantomData,

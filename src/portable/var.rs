@@ -110,7 +110,7 @@ pub(crate) fn detached<S: Shape, E: Float, D: Device<E>, T: Tape<E, D>>(
 /// computed once.
 pub struct Site<'a, E: Float, D: Device<E>, T> {
     pub(crate) params: &'a [Flat<E, D>],
-    pub(crate) noise: Option<Noise>,
+    pub(crate) noise: Option<(Noise, usize)>,
     pub(crate) index: &'a Arc<OnceLock<Index<D>>>,
     pub(crate) device: &'a D,
     pub(crate) tape: PhantomData<T>,
@@ -125,8 +125,10 @@ impl<E: Float, D: Device<E>, T: Tape<E, D>> Site<'_, E, D, T> {
         self.params[i].retaped::<T>().try_reshape_like(shape)
     }
 
-    /// The layer's random numbers; `None` when the network is not being trained.
-    pub fn noise(&self) -> Option<Noise> {
+    /// The layer's random numbers, and which sample of the batch the first one here is: number `i` of sample `s` takes the
+    /// random number at `(first + s) * numel + i`, and then every engine draws the same. `None` when the network is not
+    /// being trained.
+    pub fn noise(&self) -> Option<(Noise, usize)> {
         self.noise
     }
 
