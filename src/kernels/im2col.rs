@@ -1,5 +1,8 @@
 //! Windows over an image as the columns of a matrix, and back.
 
+use super::windows::grid;
+use core::ops::{AddAssign, Range};
+
 /// How a kernel walks over an image of `[height, width]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Geometry {
@@ -39,68 +42,99 @@ impl Geometry {
         Some(along(0, ky, oy)? * self.image[1] + along(1, kx, ox)?)
     }
 
-    /// The windows of a row whose tap `kx` lies on the image, and the column that the first of them sees.
-    fn inside(&self, kx: usize) -> (core::ops::Range<usize>, usize) {
-        let (shift, padding, stride) = (kx * self.dilation[1], self.padding[1], self.stride[1]);
-        let begin = padding.saturating_sub(shift).div_ceil(stride);
-        let end = (self.image[1] + padding).saturating_sub(shift).div_ceil(stride).min(self.output[1]).max(begin);
+    /// The windows along an axis whose tap lies on the image, and the pixel that the first of them sees.
+    fn inside(&self, axis: usize, tap: usize) -> (Range<usize>, usize) {
+        let (shift, padding, stride) = (tap * self.dilation[axis], self.padding[axis], self.stride[axis]);
+        let begin = padding.saturating_sub(shift).div_ceil(stride).min(self.output[axis]);
+        let end = (self.image[axis] + padding).saturating_sub(shift).div_ceil(stride).min(self.output[axis]).max(begin);
         (begin..end, (begin * stride + shift).saturating_sub(padding))
     }
 
-    /// Calls `f(column, windows, pixels)` for each run of windows in a row of the matrix `[taps, windows]`: `windows` is
-    /// where the run lies in the matrix, and its pixels begin at `pixels` and are a stride apart.
-    fn for_each_run(&self, mut f: impl FnMut(core::ops::Range<usize>, usize)) {
-        for kx in 0..self.kernel[1] {
-            let (inside, column) = self.inside(kx);
-            for ky in 0..self.kernel[0] {
-                let row = (ky * self.kernel[1] + kx) * self.windows();
-                for oy in 0..self.output[0] {
-                    let y = (oy * self.stride[0] + ky * self.dilation[0]).wrapping_sub(self.padding[0]);
-                    if y < self.image[0] && !inside.is_empty() {
-                        let at = row + oy * self.output[1];
-                        f(at + inside.start..at + inside.end, y * self.image[1] + column);
-                    }
-                }
-            }
-        }
+    /// Whether a row of windows is as long as a row of pixels and in step with it. Then one tap of all windows is the
+    /// image, shifted, but for the places where a row of windows ends and the shifted row does not.
+    fn keeps_width(&self) -> bool {
+        self.stride == [1, 1] && self.output[1] == self.image[1]
     }
 }
 
-/// Writes the windows of one channel as a matrix `[taps, windows]`; taps in the padding are zero.
-pub(crate) fn im2col<E: Copy + Default>(g: &Geometry, image: &[E], columns: &mut [E]) {
-    if g.padding != [0, 0] {
-        columns.fill(E::default());
+/// The windows of one channel as a matrix `[taps, windows]`: what is copied from where, found out once.
+pub(crate) struct Unfold {
+    runs: Vec<Run>,
+    /// Where windows see padding.
+    padding: Vec<u32>,
+    stride: usize,
+}
+
+/// Neighbouring windows under one tap: where they lie in the matrix, and the first pixel; the others are a stride apart.
+struct Run {
+    windows: Range<usize>,
+    pixel: usize,
+}
+
+impl Unfold {
+    pub(crate) fn new(g: &Geometry) -> Self {
+        assert!(g.taps() * g.windows() <= u32::MAX as usize, "a matrix of windows has at most 2^32 numbers");
+        let mut unfold = Unfold { runs: Vec::new(), padding: Vec::new(), stride: g.stride[1] };
+        for (tap, at) in grid(g.kernel).enumerate() {
+            unfold.push_runs(g, tap * g.windows(), at);
+            let outside = grid(g.output).enumerate().filter(|&(_, window)| g.pixel(at, window).is_none());
+            unfold.padding.extend(outside.map(|(window, _)| (tap * g.windows() + window) as u32));
+        }
+        unfold
     }
-    g.for_each_run(|windows, pixel| {
-        let to = &mut columns[windows];
-        if g.stride[1] == 1 {
-            copy(&image[pixel..pixel + to.len()], to);
+
+    /// The runs of a tap, whose row of the matrix begins at `begin`: one for each row of windows or, where the width is kept,
+    /// one that goes on from row to row, over windows that see padding.
+    fn push_runs(&mut self, g: &Geometry, begin: usize, [ky, kx]: [usize; 2]) {
+        let ((rows, y), (columns, x)) = (g.inside(0, ky), g.inside(1, kx));
+        if rows.is_empty() || columns.is_empty() {
+            return;
+        }
+        let window = |row: usize, column: usize| begin + row * g.output[1] + column;
+        let mut push = |first: usize, last: usize, y: usize| {
+            self.runs.push(Run { windows: window(first, columns.start)..window(last, columns.end), pixel: y * g.image[1] + x });
+        };
+        if g.keeps_width() {
+            push(rows.start, rows.end - 1, y);
         } else {
-            for (to, from) in to.iter_mut().zip(image[pixel..].iter().step_by(g.stride[1])) {
-                *to = *from;
+            rows.enumerate().for_each(|(i, row)| push(row, row, y + i * g.stride[0]));
+        }
+    }
+
+    /// Writes the windows of an image; where they see padding they are zero.
+    pub(crate) fn im2col<E: Copy + Default>(&self, image: &[E], columns: &mut [E]) {
+        for Run { windows, pixel } in &self.runs {
+            let to = &mut columns[windows.clone()];
+            // Told apart so that the usual stride is one copy.
+            if self.stride == 1 {
+                to.copy_from_slice(&image[*pixel..*pixel + to.len()]);
+            } else {
+                to.iter_mut().zip(image[*pixel..].iter().step_by(self.stride)).for_each(|(to, from)| *to = *from);
             }
         }
-    });
-}
+        self.clear_padding(columns);
+    }
 
-/// Copies the pixels of a row. Rows are short, and a call that copies memory would cost more than the copy.
-fn copy<E: Copy>(from: &[E], to: &mut [E]) {
-    let ((from, from_rest), (to, to_rest)) = (from.as_chunks::<4>(), to.as_chunks_mut::<4>());
-    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
-    to_rest.iter_mut().zip(from_rest).for_each(|(to, from)| *to = *from);
-}
-
-/// Adds a matrix `[taps, windows]` to the pixels that its windows see: the transpose of [`im2col`].
-pub(crate) fn col2im<E: Copy + core::ops::AddAssign>(g: &Geometry, columns: &[E], image: &mut [E]) {
-    g.for_each_run(|windows, pixel| {
-        let from = &columns[windows];
-        // Told apart so that the usual stride is a loop over neighbours.
-        if g.stride[1] == 1 {
-            image[pixel..pixel + from.len()].iter_mut().zip(from).for_each(|(to, &x)| *to += x);
-        } else {
-            image[pixel..].iter_mut().step_by(g.stride[1]).zip(from).for_each(|(to, &x)| *to += x);
+    /// Adds the windows to the pixels that they see, the transpose of [`Unfold::im2col`]; what they have of the padding is
+    /// zeroed on the way.
+    pub(crate) fn col2im<E: Copy + Default + AddAssign>(&self, columns: &mut [E], image: &mut [E]) {
+        self.clear_padding(columns);
+        for Run { windows, pixel } in &self.runs {
+            let from = &columns[windows.clone()];
+            // Told apart so that the usual stride is a loop over neighbours.
+            if self.stride == 1 {
+                image[*pixel..*pixel + from.len()].iter_mut().zip(from).for_each(|(to, &x)| *to += x);
+            } else {
+                image[*pixel..].iter_mut().step_by(self.stride).zip(from).for_each(|(to, &x)| *to += x);
+            }
         }
-    });
+    }
+
+    fn clear_padding<E: Default>(&self, columns: &mut [E]) {
+        for &at in &self.padding {
+            columns[at as usize] = E::default();
+        }
+    }
 }
 
 #[cfg(test)]
@@ -128,10 +162,11 @@ mod tests {
         fn columns_are_what_the_windows_see(g in geometry()) {
             let image: Vec<i64> = (1..=g.pixels() as i64).collect();
             let mut columns = vec![-1; g.taps() * g.windows()];
-            im2col(&g, &image, &mut columns);
+            let unfold = Unfold::new(&g);
+            unfold.im2col(&image, &mut columns);
             let mut back = vec![0; g.pixels()];
             let mut expected_back = back.clone();
-            col2im(&g, &columns, &mut back);
+            unfold.col2im(&mut columns.clone(), &mut back);
             for tap in 0..g.taps() {
                 for window in 0..g.windows() {
                     let pixel = g.pixel([tap / g.kernel[1], tap % g.kernel[1]], [window / g.output[1], window % g.output[1]]);

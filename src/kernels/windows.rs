@@ -9,8 +9,10 @@ pub(crate) struct Windows {
     /// How many pixels the image has.
     pub pixels: usize,
     seen: Vec<u32>,
-    /// Where each window's list ends, and what its mean divides by.
-    ends: Vec<(usize, usize)>,
+    /// Where each window's list begins, and where the last one ends.
+    bounds: Vec<usize>,
+    /// What the mean over each window divides by.
+    divisors: Vec<usize>,
 }
 
 /// One window.
@@ -25,7 +27,7 @@ pub(crate) struct Window<'a> {
 impl Windows {
     fn new(pixels: usize) -> Self {
         assert!(pixels <= u32::MAX as usize, "an image has at most 2^32 pixels");
-        Windows { pixels, seen: Vec::new(), ends: Vec::new() }
+        Windows { pixels, seen: Vec::new(), bounds: vec![0], divisors: Vec::new() }
     }
 
     /// The windows of a sliding kernel; a mean divides by the pixels seen or, with `count_padding`, by the kernel's size,
@@ -51,12 +53,13 @@ impl Windows {
     fn push(&mut self, pixels: impl Iterator<Item = usize>, divisor: Option<usize>) {
         let begin = self.seen.len();
         self.seen.extend(pixels.map(|pixel| pixel as u32));
-        self.ends.push((self.seen.len(), divisor.unwrap_or(self.seen.len() - begin)));
+        self.bounds.push(self.seen.len());
+        self.divisors.push(divisor.unwrap_or(self.seen.len() - begin));
     }
 
     /// How many windows there are.
     pub(crate) fn len(&self) -> usize {
-        self.ends.len()
+        self.divisors.len()
     }
 
     /// The most pixels that a window sees.
@@ -65,8 +68,8 @@ impl Windows {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = Window<'_>> {
-        let begins = core::iter::once(0).chain(self.ends.iter().map(|&(end, _)| end));
-        begins.zip(&self.ends).map(|(begin, &(end, divisor))| Window { pixels: &self.seen[begin..end], divisor })
+        let lists = self.bounds.windows(2).map(|bounds| &self.seen[bounds[0]..bounds[1]]);
+        lists.zip(&self.divisors).map(|(pixels, &divisor)| Window { pixels, divisor })
     }
 }
 

@@ -6,6 +6,7 @@ use super::window::Window;
 use crate::cpu::steps::Conv;
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
+use crate::kernels::im2col::Unfold;
 use crate::kernels::windows::grid;
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Extent, Label, Layer, Message, Param, Problem, Reach, Size, Spec};
@@ -187,7 +188,14 @@ impl Conv2dSpec {
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {
         let geometry = self.window.over(x.dims, y);
-        let step = Conv { geometry, in_channels: self.in_channels, out_channels: self.out_channels, groups: self.groups, bias: self.bias };
+        let step = Conv {
+            geometry,
+            unfold: Unfold::new(&geometry),
+            in_channels: self.in_channels,
+            out_channels: self.out_channels,
+            groups: self.groups,
+            bias: self.bias,
+        };
         planner.step(step, &[x], y)
     }
 }

@@ -73,12 +73,6 @@ impl DropoutSpec {
         Reach::Point
     }
 
-    /// What number `index` of a batch is multiplied with: 0 or `1 / (1 - p)`.
-    fn factor<E: Float>(&self, noise: Noise, index: usize) -> E {
-        let p = self.numerator as f64 / self.denominator as f64;
-        if noise.uniform(index as u64) < p { E::zero() } else { E::of(1.0 / (1.0 - p)) }
-    }
-
     /// The factors come from the host, so that every machine drops the same numbers.
     pub(crate) fn portable<E: Float, D: Device<E>, T: Tape<E, D>>(
         &self,
@@ -90,7 +84,7 @@ impl DropoutSpec {
             return Ok(x);
         }
         let numel = x.samples() * y.numel();
-        let factors = self.factors(site.noise(), x.samples(), numel).take(numel).collect();
+        let factors = self.factors(site.noise(), y.numel()).take(numel).collect();
         let factors = site.constant(factors, (numel,))?;
         x.map(|x| x.try_mul(factors))
     }
@@ -99,21 +93,27 @@ impl DropoutSpec {
         planner.step(*self, &[x], y)
     }
 
-    /// The factors of some samples, counted through the whole batch.
-    fn factors<E: Float>(&self, noise: Option<(Noise, usize)>, samples: usize, numbers: usize) -> impl Iterator<Item = E> {
-        let first = noise.map_or(0, |(_, first)| first * (numbers / samples.max(1)));
-        (first..).map(move |i| noise.map_or(E::one(), |(noise, _)| self.factor(noise, i)))
+    /// What each number is multiplied with, 0 or `1 / (1 - p)`, for samples of a batch that begin with number `first`;
+    /// without noise 1.
+    fn factors<E: Float>(&self, noise: Option<(Noise, usize)>, numel: usize) -> impl Iterator<Item = E> {
+        let p = self.numerator as f64 / self.denominator as f64;
+        let (kept, begin) = (E::of(1.0 / (1.0 - p)), noise.map_or(0, |(_, first)| (first * numel) as u64));
+        (begin..).map(move |i| match noise {
+            Some((noise, _)) if noise.uniform(i) < p => E::zero(),
+            Some(_) => kept,
+            None => E::one(),
+        })
     }
 }
 
 impl<E: Float> Step<E> for DropoutSpec {
     fn forward(&self, at: Forward<'_, E>) {
-        let factors = self.factors(at.noise, at.samples, at.output.len());
+        let factors = self.factors(at.noise, at.output.len() / at.samples);
         at.output.iter_mut().zip(at.inputs[0]).zip(factors).for_each(|((y, &x), factor): (_, E)| *y = x * factor);
     }
 
     fn backward(&self, mut at: Backward<'_, E>) {
-        let factors = self.factors(at.noise, at.samples, at.output.len());
+        let factors = self.factors(at.noise, at.output.len() / at.samples);
         if let Some(mut dx) = at.d_input() {
             dx.put(at.d_output.iter().zip(factors).map(|(&dy, factor): (_, E)| dy * factor));
         }

@@ -3,12 +3,13 @@
 use super::{Backward, Forward, Step};
 use crate::float::Float;
 use crate::kernels::gemm::{Mat, Size, gemm};
-use crate::kernels::im2col::{Geometry, col2im, im2col};
+use crate::kernels::im2col::{Geometry, Unfold};
 use crate::kernels::sum::sum;
 
 /// Cross-correlation; the parameters are `weight` `[O, I / groups, kh, kw]`, then `bias` `[O]`.
 pub(crate) struct Conv {
     pub geometry: Geometry,
+    pub unfold: Unfold,
     pub in_channels: usize,
     pub out_channels: usize,
     pub groups: usize,
@@ -30,7 +31,7 @@ impl Conv {
         let columns = &mut scratch[..self.size().k * self.size().n];
         let per_channel = self.geometry.taps() * self.geometry.windows();
         for (channel, to) in group.chunks_exact(self.geometry.pixels()).zip(columns.chunks_exact_mut(per_channel)) {
-            im2col(&self.geometry, channel, to);
+            self.unfold.im2col(channel, to);
         }
         columns
     }
@@ -110,8 +111,8 @@ impl Conv {
         for (dx, dy) in images.zip(self.d_outputs(group, at.d_output)) {
             gemm(Size { m: size.k, n: size.n, k: size.m }, weight, dy, false, columns);
             let channels = dx.chunks_exact_mut(self.geometry.pixels());
-            for (columns, channel) in columns.chunks_exact(self.geometry.taps() * size.n).zip(channels) {
-                col2im(&self.geometry, columns, channel);
+            for (columns, channel) in columns.chunks_exact_mut(self.geometry.taps() * size.n).zip(channels) {
+                self.unfold.col2im(columns, channel);
             }
         }
     }
