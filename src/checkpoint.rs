@@ -68,9 +68,11 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
                 Err(mismatch) => mismatches.push(mismatch),
             }
         }
-        for (name, view) in file.iter() {
+        let mut tensors = file.tensors(); // in no particular order
+        tensors.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        for (name, view) in tensors {
             if !parameters.iter().any(|param| param.name == name) {
-                mismatches.push(Mismatch::Unknown { name: name.to_owned(), given: view.shape().to_vec() });
+                mismatches.push(Mismatch::Unknown { name, given: view.shape().to_vec() });
             }
         }
         if !mismatches.is_empty() {
@@ -102,7 +104,11 @@ fn tensor<E: Float>(file: &SafeTensors<'_>, param: &NamedParam) -> Result<Vec<E>
 /// Puts a file with these bytes in place, whole or not at all.
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(Error::file(path, "write beside it"))?;
+    let mut builder = tempfile::Builder::new();
+    // A temporary file is its owner's alone; this one becomes a file like any other.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder).map_err(Error::file(path, "write beside it"))?;
     file.write_all(bytes).map_err(Error::file(path, "write it"))?;
     // Without this a crash soon after the rename could leave a new name with nothing behind it.
     file.as_file().sync_all().map_err(Error::file(path, "write it"))?;

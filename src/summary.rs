@@ -19,7 +19,7 @@ pub struct Summary {
     pub name: &'static str,
     /// The shape of an input sample.
     pub input: Dims,
-    /// The layers, in order; parts of a layer follow it.
+    /// The layers, in order; what is inside a layer is counted with it.
     pub rows: Vec<Row>,
     /// The whole network.
     pub total: Row,
