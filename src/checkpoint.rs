@@ -108,7 +108,8 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     // A temporary file is its owner's alone; this one becomes a file like any other.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder).map_err(Error::file(path, "write beside it"))?;
+    // By its kind alone, since the whole error names a temporary file that nobody has heard of.
+    let mut file = builder.tempfile_in(folder).map_err(|error| Error::file(path, "write beside it")(error.kind().into()))?;
     file.write_all(bytes).map_err(Error::file(path, "write it"))?;
     // Without this a crash soon after the rename could leave a new name with nothing behind it.
     file.as_file().sync_all().map_err(Error::file(path, "write it"))?;

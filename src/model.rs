@@ -157,6 +157,9 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
     /// # Errors
     /// Those of the device.
     pub fn predict<T: Target>(&self, batch: &MiniBatch<N::Input, T, E>) -> Result<Vec<E>, Error> {
+        if batch.is_empty() {
+            return Ok(Vec::new()); // dfdx cannot read a tensor of no numbers
+        }
         let inputs = self.device.try_tensor_from_vec(batch.inputs().to_vec(), (batch.inputs().len(),));
         let outputs = self.engine.infer(inputs.map_err(Error::device("copying the inputs to it"))?, batch.len())?;
         Ok(outputs.as_vec())
@@ -181,7 +184,7 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
     ///
     /// # Errors
     /// Those of the device, [`Error::Count`] for a batch of no samples, and [`Error::Optimizer`] if the optimizer has begun with
-    /// another model.
+    /// another number of parameters.
     pub fn train<T: Target, L: Loss<N::Output, T>>(
         &mut self,
         batch: &MiniBatch<N::Input, T, E>,
@@ -198,7 +201,7 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
     ///
     /// # Errors
     /// Those of the device, [`Error::Count`] for a batch of no samples, and [`Error::Optimizer`] if the optimizer has begun with
-    /// another model.
+    /// another number of parameters.
     ///
     /// # Examples
     /// ```

@@ -103,11 +103,11 @@ impl fmt::Display for Summary {
             if i == 1 || i + 1 == lines.len() {
                 writeln!(f, "{rule}")?;
             }
-            write!(f, "{name:<0$}  {layer:<1$}  {output:<2$}", widths[0], widths[1], widths[2])?;
+            let mut row = format!("{name:<0$}  {layer:<1$}  {output:<2$}", widths[0], widths[1], widths[2]);
             for (number, width) in numbers.iter().zip(&widths[3..]) {
-                write!(f, "  {number:>width$}")?;
+                row += &format!("  {number:>width$}");
             }
-            writeln!(f)?;
+            writeln!(f, "{}", row.trim_end())?;
         }
         write!(f, "for one sample, forward: {} FLOPs, {} numbers written", grouped(self.total.flops), grouped(self.total.activations))
     }

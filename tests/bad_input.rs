@@ -289,6 +289,18 @@ fn saving_where_a_folder_is() {
     assert!(path.is_dir());
 }
 
+/// The temporary file is its owner's alone, which the file is not to inherit.
+#[cfg(unix)]
+#[test]
+fn a_saved_file_is_readable_like_any_other() {
+    use std::os::unix::fs::PermissionsExt;
+    let (folder, path) = file_with(b"");
+    let saved = folder.path().join("saved.safetensors");
+    Model::<Small>::new(1).save(&saved).unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode();
+    assert_eq!(mode(&saved), mode(&path));
+}
+
 /// Whoever reads while a file is overwritten finds the old one or the new one, never a part.
 #[test]
 fn a_file_is_replaced_as_a_whole() {

@@ -6,7 +6,7 @@ use super::{Class, Dataset};
 use crate::error::Error;
 use crate::float::Float;
 use dfdx::shapes::Rank3;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 
 /// The type of the digits: images `[1, 8, 8]` of ten classes.
 pub type Digits<E = f32> = Dataset<Rank3<1, 8, 8>, Class<10>, E>;
@@ -47,26 +47,24 @@ pub fn load<E: Float>() -> Result<Digits<E>, Error> {
 /// assert_eq!(error.to_string(), "mine.csv, line 1: expected 65 columns, given 3");
 /// ```
 pub fn read<E: Float>(name: &str, text: impl Read) -> Result<Digits<E>, Error> {
-    let at = |line: u64, problem: String| Error::Data { file: name.to_owned(), line, problem };
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).trim(csv::Trim::All).from_reader(text);
     let (mut pixels, mut classes) = (Vec::new(), Vec::new());
-    let mut record = csv::StringRecord::new();
-    loop {
-        let line = reader.position().line();
-        if !reader.read_record(&mut record).map_err(|error| at(line, error.to_string()))? {
-            break;
+    for (number, line) in (1..).zip(BufReader::new(text).lines()) {
+        let at = |problem: String| Error::Data { file: name.to_owned(), line: number, problem };
+        let line = line.map_err(|error| at(error.to_string()))?;
+        if line.trim().is_empty() {
+            continue;
         }
-        let line = record.position().map_or(line, |position| position.line());
-        if record.len() != PIXELS + 1 {
-            return Err(at(line, format!("expected {} columns, given {}", PIXELS + 1, record.len())));
+        let fields: Vec<&str> = line.split(',').map(str::trim).collect();
+        if fields.len() != PIXELS + 1 {
+            return Err(at(format!("expected {} columns, given {}", PIXELS + 1, fields.len())));
         }
-        for (column, field) in record.iter().take(PIXELS).enumerate() {
+        for (column, field) in (1..).zip(&fields[..PIXELS]) {
             let pixel = field.parse::<f64>().ok().filter(|pixel| (0.0..=WHITE).contains(pixel));
-            let problem = || at(line, format!("column {}: expected a number from 0 to {WHITE}, given `{field}`", column + 1));
+            let problem = || at(format!("column {column}: expected a number from 0 to {WHITE}, given `{field}`"));
             pixels.push(E::of(pixel.ok_or_else(problem)? / WHITE));
         }
-        let class = record[PIXELS].parse::<usize>().ok().filter(|&class| class < CLASSES);
-        let problem = || at(line, format!("column {}: expected a class from 0 to {}, given `{}`", PIXELS + 1, CLASSES - 1, &record[PIXELS]));
+        let class = fields[PIXELS].parse::<usize>().ok().filter(|&class| class < CLASSES);
+        let problem = || at(format!("column {}: expected a class from 0 to {}, given `{}`", PIXELS + 1, CLASSES - 1, fields[PIXELS]));
         classes.push(class.ok_or_else(problem)?);
     }
     Dataset::new(pixels, classes)
