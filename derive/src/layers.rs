@@ -7,16 +7,6 @@ use syn::{Attribute, Error, GenericArgument, Ident, PathArguments, Result, Type,
 /// The layers around others, whose arguments have places of their own in a trace.
 const AROUND: [&str; 3] = ["Residual", "SkipConcat", "Repeat"];
 
-/// The layers whose names formwork writes from their sizes; any other is called what the source calls it.
-#[rustfmt::skip]
-const KNOWN: [&str; 22] = [
-    "Residual", "SkipConcat", "Repeat", "Linear", "Conv2d", "MaxPool2d", "AvgPool2d", "AdaptiveAvgPool2d", "GlobalAvgPool2d",
-    "Flatten", "Reshape", "Dropout", "Relu", "LeakyRelu", "Sigmoid", "Tanh", "Gelu", "GeluTanh", "Silu", "Softmax", "LogSoftmax", "Net",
-];
-
-/// The layers that have a bias; formwork writes the name of a `NoBias` around them.
-const BIASED: [&str; 2] = ["Linear", "Conv2d"];
-
 /// The way to a layer: formwork's `Step`s.
 type Path = Vec<u16>;
 
@@ -46,10 +36,10 @@ impl Reader {
                     &::formwork::types::Spec::Chain(::formwork::types::Chain { fields: &[#(::formwork::types::Field::item(#items)),*] })
                 }
             }
-            Type::Path(named) if !is_known(named) => {
+            Type::Path(named) if !is_around(named) => {
                 self.site(path, layer);
-                let (name, body) = (source_text(named), spec(layer));
-                quote!(&::formwork::types::Spec::Named { name: #name, args: &[], body: #body })
+                let (name, text, body) = (last_name(named), source_text(named), spec(layer));
+                quote!(&::formwork::types::Spec::called(#name, #text, #body))
             }
             _ => spec(&self.layer(layer, path)),
         }
@@ -72,7 +62,7 @@ impl Reader {
     }
 
     fn named(&mut self, named: &TypePath, path: &Path) -> TokenStream {
-        if is_named(named, &AROUND) {
+        if is_around(named) {
             let mut named = named.clone();
             if let Some(PathArguments::AngleBracketed(arguments)) = named.path.segments.last_mut().map(|last| &mut last.arguments) {
                 for (i, argument) in arguments.args.iter_mut().enumerate() {
@@ -83,14 +73,13 @@ impl Reader {
             }
             return quote!(#named);
         }
-        if is_known(named) {
-            return quote!(#named);
-        }
-        let (marker, text) = (Ident::new(&format!("Name{}", self.names.len()), Span::call_site()), source_text(named));
+        let marker = Ident::new(&format!("Name{}", self.names.len()), Span::call_site());
+        let (name, text) = (last_name(named), source_text(named));
         self.names.push(quote! {
             struct #marker;
             impl ::formwork::types::SourceName for #marker {
-                const NAME: &'static str = #text;
+                const NAME: &'static str = #name;
+                const TEXT: &'static str = #text;
             }
         });
         // That the layer is none is an error on its own tokens.
@@ -133,19 +122,13 @@ impl Reader {
     }
 }
 
-/// Whether formwork writes the name of this layer from its sizes.
-fn is_known(layer: &TypePath) -> bool {
-    let Some(last) = layer.path.segments.last() else { return false };
-    match &last.arguments {
-        PathArguments::AngleBracketed(arguments) if last.ident == "NoBias" => {
-            matches!(arguments.args.first(), Some(GenericArgument::Type(Type::Path(inner))) if is_named(inner, &BIASED))
-        }
-        _ => is_named(layer, &KNOWN),
-    }
+/// The name of a type without its arguments.
+fn last_name(layer: &TypePath) -> String {
+    layer.path.segments.last().map_or_else(String::new, |last| last.ident.to_string())
 }
 
-fn is_named(layer: &TypePath, names: &[&str]) -> bool {
-    layer.path.segments.last().is_some_and(|last| names.iter().any(|name| last.ident == name))
+fn is_around(layer: &TypePath) -> bool {
+    AROUND.contains(&last_name(layer).as_str())
 }
 
 fn below(path: &Path, step: u16) -> Path {

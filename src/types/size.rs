@@ -83,8 +83,8 @@ impl<H: Size, W: Size> Extent for (H, W) {
     const HW: [usize; 2] = [H::SIZE, W::SIZE];
 }
 
-/// The same layer with its sizes given as types. What `#[block]` writes for `Linear<D, { 4 * D }>`, because stable
-/// Rust has no arithmetic in the arguments of a type.
+/// The same layer with its sizes given as types: what `#[block]` makes of `Linear<D, { 4 * D }>`, because stable Rust has no
+/// arithmetic in the arguments of a type.
 pub trait Resize<Sizes> {
     /// The layer with these sizes.
     type Layer;

@@ -125,6 +125,18 @@ impl Spec {
     /// The layers that do nothing: what `()` is.
     pub const IDENTITY: &'static Spec = &Spec::Chain(Chain { fields: &[] });
 
+    /// A layer that the source calls `text`, an alias perhaps. One that is called by its own `name` is written as it writes
+    /// itself, with its sizes in decimal.
+    #[doc(hidden)]
+    pub const fn called(name: &str, text: &'static str, body: &'static Spec) -> Spec {
+        let own = match body {
+            Spec::Leaf(leaf) => leaf.label().outer_name(),
+            Spec::Named { name, .. } => name,
+            _ => "",
+        };
+        if same(own, name) { *body } else { Spec::Named { name: text, args: &[], body } }
+    }
+
     /// Whether this is [`Spec::IDENTITY`].
     pub(crate) const fn is_identity(&self) -> bool {
         matches!(self, Spec::Chain(Chain { fields: [] }))
@@ -184,7 +196,7 @@ impl Spec {
     }
 }
 
-/// A layer under the name that the source gives it: what `#[network]` makes of a layer whose name it does not know.
+/// A layer under the name that the source gives it: what `#[network]` makes of layers inside others.
 #[doc(hidden)]
 pub struct Called<L, Name>(core::marker::PhantomData<fn() -> (L, Name)>);
 
@@ -193,8 +205,20 @@ pub struct Called<L, Name>(core::marker::PhantomData<fn() -> (L, Name)>);
 pub trait SourceName {
     /// The name.
     const NAME: &'static str;
+    /// The name with its arguments.
+    const TEXT: &'static str;
 }
 
 impl<L: Layer, Name: SourceName> Layer for Called<L, Name> {
-    const SPEC: &'static Spec = &Spec::Named { name: Name::NAME, args: &[], body: L::SPEC };
+    const SPEC: &'static Spec = &Spec::called(Name::NAME, Name::TEXT, L::SPEC);
+}
+
+/// `==` for constants.
+const fn same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut i = 0;
+    while i < a.len() && i < b.len() && a[i] == b[i] {
+        i += 1;
+    }
+    i == a.len() && i == b.len()
 }

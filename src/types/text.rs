@@ -194,6 +194,14 @@ impl Label {
         self
     }
 
+    /// The name that stands first: that of the layer around it, if there is one.
+    pub(crate) const fn outer_name(&self) -> &'static str {
+        match self.wrapper {
+            Some(wrapper) => wrapper,
+            None => self.name,
+        }
+    }
+
     /// The layer inside another: `NoBias<..>`.
     pub const fn wrapped(mut self, wrapper: &'static str) -> Self {
         self.wrapper = Some(wrapper);
