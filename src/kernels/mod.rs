@@ -1,6 +1,7 @@
 //! Numeric kernels that know nothing of layers: slices in, slices out.
 
 pub(crate) mod gemm;
+pub(crate) mod geometry;
 pub(crate) mod im2col;
 mod simd;
 pub(crate) mod sum;

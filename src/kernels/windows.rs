@@ -1,6 +1,6 @@
 //! Lists of the pixels that windows see, for pools and for gathering patches.
 
-use super::im2col::Geometry;
+use super::geometry::{Geometry, grid};
 use core::ops::Range;
 
 /// Windows over one channel of an image, each a list of the pixels that it sees. Padding is in no list.
@@ -71,9 +71,4 @@ impl Windows {
         let lists = self.bounds.windows(2).map(|bounds| &self.seen[bounds[0]..bounds[1]]);
         lists.zip(&self.divisors).map(|(pixels, &divisor)| Window { pixels, divisor })
     }
-}
-
-/// All places of a grid, row by row.
-pub(crate) fn grid([height, width]: [usize; 2]) -> impl Iterator<Item = [usize; 2]> {
-    (0..height).flat_map(move |y| (0..width).map(move |x| [y, x]))
 }

@@ -1,6 +1,6 @@
 //! What convolutions and pools have in common: a kernel that walks over an image.
 
-use crate::kernels::im2col::Geometry;
+use crate::kernels::geometry::Geometry;
 use crate::types::{Dims, Message, Problem, Reach};
 
 /// A kernel's size and how it walks; all numbers are `[height, width]`.

@@ -3,7 +3,8 @@
 use super::{Backward, Forward, Step};
 use crate::float::Float;
 use crate::kernels::gemm::{Mat, Size, gemm};
-use crate::kernels::im2col::{Geometry, Unfold};
+use crate::kernels::geometry::Geometry;
+use crate::kernels::im2col::Unfold;
 use crate::kernels::sum::sum;
 
 /// Cross-correlation; the parameters are `weight` `[O, I / groups, kh, kw]`, then `bias` `[O]`.

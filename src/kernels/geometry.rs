@@ -1,0 +1,62 @@
+//! How a kernel walks over an image.
+
+use core::ops::Range;
+
+/// How a kernel walks over an image of `[height, width]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Geometry {
+    pub image: [usize; 2],
+    pub kernel: [usize; 2],
+    pub stride: [usize; 2],
+    pub padding: [usize; 2],
+    pub dilation: [usize; 2],
+    pub output: [usize; 2],
+}
+
+impl Geometry {
+    /// How many windows there are.
+    pub(crate) fn windows(&self) -> usize {
+        self.output[0] * self.output[1]
+    }
+
+    /// How many pixels a window has.
+    pub(crate) fn taps(&self) -> usize {
+        self.kernel[0] * self.kernel[1]
+    }
+
+    pub(crate) fn pixels(&self) -> usize {
+        self.image[0] * self.image[1]
+    }
+
+    /// Whether the windows are the pixels, in order: a 1x1 kernel that skips nothing.
+    pub(crate) fn is_identity(&self) -> bool {
+        self.kernel == [1, 1] && self.stride == [1, 1] && self.padding == [0, 0]
+    }
+
+    /// The pixel under tap `[ky, kx]` of window `[oy, ox]`; `None` in the padding.
+    pub(crate) fn pixel(&self, [ky, kx]: [usize; 2], [oy, ox]: [usize; 2]) -> Option<usize> {
+        let along = |axis: usize, tap: usize, window: usize| {
+            (window * self.stride[axis] + tap * self.dilation[axis]).checked_sub(self.padding[axis]).filter(|&at| at < self.image[axis])
+        };
+        Some(along(0, ky, oy)? * self.image[1] + along(1, kx, ox)?)
+    }
+
+    /// The windows along an axis whose tap lies on the image, and the pixel that the first of them sees.
+    pub(super) fn inside(&self, axis: usize, tap: usize) -> (Range<usize>, usize) {
+        let (shift, padding, stride) = (tap * self.dilation[axis], self.padding[axis], self.stride[axis]);
+        let begin = padding.saturating_sub(shift).div_ceil(stride).min(self.output[axis]);
+        let end = (self.image[axis] + padding).saturating_sub(shift).div_ceil(stride).min(self.output[axis]).max(begin);
+        (begin..end, (begin * stride + shift).saturating_sub(padding))
+    }
+
+    /// Whether a row of windows is as long as a row of pixels and in step with it. Then one tap of all windows is the
+    /// image, shifted, but for the places where a row of windows ends and the shifted row does not.
+    pub(super) fn keeps_width(&self) -> bool {
+        self.stride == [1, 1] && self.output[1] == self.image[1]
+    }
+}
+
+/// All places of a grid, row by row.
+pub(crate) fn grid([height, width]: [usize; 2]) -> impl Iterator<Item = [usize; 2]> {
+    (0..height).flat_map(move |y| (0..width).map(move |x| [y, x]))
+}
