@@ -1,4 +1,4 @@
-//! Neural networks as Rust types: shapes are proved by the compiler, and the network runs on CPU or CUDA.
+//! Neural networks as Rust types: shapes are proved by the compiler, on stable Rust.
 //!
 //! ```
 //! use formwork::prelude::*;

@@ -17,9 +17,13 @@ pub(crate) trait Elementwise: Copy + Send + Sync + 'static {
     fn taped<E: Float, D: Device<E>, T: Tape<E, D>>(&self, x: Flat<E, D, T>) -> Result<Flat<E, D, T>, D::Err>;
 }
 
-/// Answers the questions of a layer for an [`Elementwise`]: its label, and how many FLOPs it takes for each number.
+/// Answers the questions of a layer for an [`Elementwise`]: its label, how many FLOPs it takes for each number, and what is
+/// wrong with its own numbers, if anything can be.
 macro_rules! elementwise {
     ($Spec:ident, |$this:ident| $label:expr, flops: $flops:literal) => {
+        $crate::layers::elementwise::elementwise!($Spec, |$this| $label, flops: $flops, problem: None);
+    };
+    ($Spec:ident, |$this:ident| $label:expr, flops: $flops:literal, problem: $problem:expr) => {
         impl $Spec {
             /// The layer as its user writes it.
             pub const fn label(&self) -> $crate::types::Label {
@@ -29,7 +33,12 @@ macro_rules! elementwise {
 
             /// Any shape stays as it is.
             pub const fn infer(&self, x: $crate::types::Dims) -> Result<$crate::types::Dims, $crate::types::Problem> {
-                Ok(x)
+                let $this = self;
+                let problem: Option<$crate::types::Problem> = $problem;
+                match problem {
+                    Some(problem) => Err(problem),
+                    None => Ok(x),
+                }
             }
 
             /// None.

@@ -4,7 +4,7 @@ use super::Leaf;
 use super::elementwise::{Elementwise, elementwise};
 use crate::engine::Flat;
 use crate::float::Float;
-use crate::types::{Label, Layer, Spec};
+use crate::types::{Label, Layer, Problem, Spec};
 use dfdx::prelude::{ChooseFrom, TryGt, TryMul};
 use dfdx::tensor::Tape;
 use dfdx::tensor_ops::Device;
@@ -40,7 +40,12 @@ pub struct LeakyReluSpec {
     denominator: usize,
 }
 
-elementwise!(LeakyReluSpec, |this| Label::new("LeakyRelu", &[this.numerator, this.denominator]).without_defaults(&[1, 100]), flops: 1);
+elementwise!(
+    LeakyReluSpec,
+    |this| Label::new("LeakyRelu", &[this.numerator, this.denominator]).without_defaults(&[1, 100]),
+    flops: 1,
+    problem: if this.denominator == 0 { Some(Problem::zero("denominator")) } else { None }
+);
 
 impl LeakyReluSpec {
     fn a<E: Float>(&self) -> E {

@@ -1,5 +1,6 @@
 //! Runs a network in dfdx operations.
 
+use super::var::another;
 use super::{Index, Site, Var};
 use crate::engine::{Engine, Flat, Gradients, Objective};
 use crate::error::Error;
@@ -10,7 +11,7 @@ use crate::types::{Branch, Chain, Dims, Join, Spec, parameters};
 use core::marker::PhantomData;
 use dfdx::prelude::{Backward, Trace, TryAdd, TryConcatAlong};
 use dfdx::shapes::Axis;
-use dfdx::tensor::{OwnedTape, Tape, Tensor};
+use dfdx::tensor::{OwnedTape, Tape};
 use dfdx::tensor_ops::Device;
 use std::sync::{Arc, OnceLock};
 
@@ -60,36 +61,34 @@ impl<E: Float, D: Device<E>, T: Tape<E, D> + 'static> Walk<'_, E, D, T> {
     }
 
     fn run_branch(&mut self, branch: &Branch, x: Var<E, D, T>) -> Result<Var<E, D, T>, D::Err> {
-        let mut joined: Option<Var<E, D, T>> = None;
+        let (input, mut joined): (Dims, Option<Var<E, D, T>>) = (x.dims(), None);
         let forks: Vec<_> = branch.fields.iter().skip(1).map(|_| x.fork()).collect();
         for (field, x) in branch.fields.iter().zip(core::iter::once(x).chain(forks)) {
             let y = self.run(field.spec, x)?;
             joined = Some(match joined {
                 None => y,
-                Some(sum) => join(branch.join, sum, y)?,
+                Some(sum) => {
+                    let Ok(dims) = branch.join.infer(input, sum.dims(), y.dims()) else { unreachable!("a network is checked before it is lowered") };
+                    join(branch.join, sum, y, dims)?
+                }
             });
         }
         joined.map_or_else(|| unreachable!("a branch has fields"), Ok)
     }
 }
 
-fn join<E: Float, D: Device<E>, T: Tape<E, D>>(how: Join, a: Var<E, D, T>, b: Var<E, D, T>) -> Result<Var<E, D, T>, D::Err> {
-    let (samples, dims) = (a.samples(), a.dims());
+/// The join of two branches, of shape `y`. The second is another tensor than the first, even where both are the input: a
+/// gradient cannot be borrowed twice.
+fn join<E: Float, D: Device<E>, T: Tape<E, D>>(how: Join, a: Var<E, D, T>, b: Var<E, D, T>, y: Dims) -> Result<Var<E, D, T>, D::Err> {
+    let samples = a.samples();
     match how {
-        // A tensor plus itself would be one gradient borrowed twice; times one it is another tensor.
-        Join::Add => Var::new(a.flat().try_add(own(b.flat())?)?, samples, dims),
+        Join::Add => Var::new(a.flat().try_add(another(b.flat())?)?, samples, y),
         Join::Concat => {
             let (p, q) = (a.dims().numel(), b.dims().numel());
-            let channels = a.dims().size(0) + b.dims().size(0);
-            let parts = (a.view(&(samples, p))?, own(b.view(&(samples, q))?)?);
-            Var::new(parts.try_concat_along(Axis::<1>)?, samples, dims.with(0, channels))
+            let parts = (a.view(&(samples, p))?, another(b.view(&(samples, q))?)?);
+            Var::new(parts.try_concat_along(Axis::<1>)?, samples, y)
         }
     }
-}
-
-fn own<S: dfdx::shapes::Shape, E: Float, D: Device<E>, T: Tape<E, D>>(x: Tensor<S, E, D, T>) -> Result<Tensor<S, E, D, T>, D::Err> {
-    use dfdx::prelude::TryMul;
-    x.try_mul(E::one())
 }
 
 impl<E: Float, D: Device<E>> Portable<E, D> {

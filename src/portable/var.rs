@@ -95,15 +95,18 @@ impl<E: Float, D: Device<E>, T: Tape<E, D>> Var<E, D, T> {
     }
 }
 
-/// The same numbers without their history: nothing that is made of them is differentiated through them.
-///
-/// Without a tape is not enough, since dfdx finds gradients by a tensor's id, and a clone keeps it; a product is another
-/// tensor.
+/// The same numbers as another tensor. dfdx finds gradients by a tensor's id, and a clone keeps it; a product has its own.
+pub(crate) fn another<S: Shape, E: Float, D: Device<E>, T: Tape<E, D>>(x: Tensor<S, E, D, T>) -> Result<Tensor<S, E, D, T>, D::Err> {
+    x.try_mul(E::one())
+}
+
+/// The same numbers without their history, so that nothing that is made of them is differentiated through them; and the
+/// tensor itself.
 pub(crate) fn detached<S: Shape, E: Float, D: Device<E>, T: Tape<E, D>>(
     x: Tensor<S, E, D, T>,
 ) -> Result<(Tensor<S, E, D>, Tensor<S, E, D, T>), D::Err> {
     let (x, tape) = x.split_tape();
-    Ok((x.clone().try_mul(E::one())?, x.put_tape(tape)))
+    Ok((another(x.clone())?, x.put_tape(tape)))
 }
 
 /// What a layer finds where it stands in a network: its parameters, its random numbers, and a place for an index that is

@@ -101,7 +101,7 @@ impl Branch {
 }
 
 impl Join {
-    const fn infer(self, x: Dims, a: Dims, b: Dims) -> Result<Dims, Problem> {
+    pub(crate) const fn infer(self, x: Dims, a: Dims, b: Dims) -> Result<Dims, Problem> {
         match self {
             Join::Add if a.same(&b) => Ok(a),
             Join::Add => Err(crate::layers::residual::differ(x, a, b)),
