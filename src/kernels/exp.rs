@@ -30,8 +30,9 @@ pub trait Exp: num_traits::Float {
     fn scaled(self, n: Self) -> Self;
 }
 
-/// Where the variable of [`Exp::normal_tail`] is a half.
-const HALF: f64 = 5.0;
+/// Where the variable of [`Exp::normal_tail`] is a half. A power of two: what is divided and multiplied is then just below
+/// one for small `a`, where the last bit counts least.
+const HALF: f64 = 4.0;
 
 /// `c0 + c1 x + c2 x² + ..` by Horner's rule.
 macro_rules! polynomial {
@@ -65,16 +66,16 @@ macro_rules! exp {
     };
 }
 
-// The polynomials of the tail interpolate at the zeros of a Chebyshev polynomial; their largest relative error is 1e-8 with
-// 12 coefficients, and 8e-16 with 21.
+// The polynomials of the tail interpolate at the zeros of a Chebyshev polynomial; their largest relative error is 2e-9 with
+// 12 coefficients, and 5e-15 with 21.
 exp!(f32:
     rounding 12582912.0,
     ln_2 [355.0 / 512.0, -2.1219444e-4],
     range [-87.3, 88.72283],
     taylor [2.0 6.0 24.0 120.0 720.0 5040.0],
     tail [
-        2.5 -7.473556 13.802848 -16.78298 12.960581 -4.972073 -0.8252301 1.6036618 -0.030143777 -0.7252073 0.4218074
-        -0.08076438
+        2.0 -4.383076 5.2338276 -3.1919272 0.29153147 0.7397254 -0.2132321 0.022472866 -0.41232175 0.51626813 -0.24933936
+        0.04501308
     ]
 );
 exp!(f64:
@@ -85,10 +86,10 @@ exp!(f64:
         2.0 6.0 24.0 120.0 720.0 5040.0 40320.0 362880.0 3628800.0 39916800.0 479001600.0 6227020800.0
     ],
     tail [
-        2.5000000000000013 -7.473557010036826 13.802885980076823 -16.78364612243715 12.966371895828981 -4.999916465112476
-        -0.7504470853686087 1.5098095212277995 -0.06146154103908448 -0.44940269776316233 0.08708428727826756
-        -0.08983720349638244 0.5441411958466256 -0.9983961505674569 1.3379317599125888 -1.4614410549853587
-        1.1971913535190364 -0.6816233583562656 0.25310932645413686 -0.05525608091577855 0.005401730335723825
+        2.0000000000000004 -4.383076486423162 5.233847027190618 -3.1923040557882523 0.2953957533567547 0.7160313333856726
+        -0.12029391447630858 -0.2180912605430992 -0.00029235281723886475 0.06124719713573133 0.0641262014903974
+        -0.14371891464055342 0.31517572314126924 -0.663359714072621 1.0245425432198458 -1.1991869369650696
+        1.0590421103177594 -0.668098613397699 0.2791741795645084 -0.0687693144752844 0.007551775198167817
     ]
 );
 
@@ -130,7 +131,7 @@ pub(crate) fn sigmoid<E: Float>(x: E) -> E {
     above / (E::one() + decay)
 }
 
-/// The normal distribution function `Φ(x)`, and `exp(-x²/2)`, of which it is made.
+/// The normal distribution function `Φ(x)`, to within 1.5e-7 in `f32` and 1e-14 in `f64`, and `exp(-x²/2)`, of which it is made.
 #[inline(always)]
 pub(crate) fn normal<E: Float>(x: E) -> [E; 2] {
     let bell = exp(x * x * E::of(-0.5));
@@ -195,7 +196,7 @@ mod tests {
         #[test]
         fn agree_with_libm(x in -800.0..800.0, small in -10.0..10.0, tiny in -1e-3..1e-3) {
             for x in [x, x / 8.0, small, tiny, tiny * tiny * tiny] {
-                all_are_close::<f32>(x, 3e-7, 1.2e-7)?;
+                all_are_close::<f32>(x, 3e-7, 1.5e-7)?;
                 all_are_close::<f64>(x, 1e-14, 1e-14)?;
             }
         }
