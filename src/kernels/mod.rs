@@ -4,6 +4,7 @@ pub(crate) mod exp;
 pub(crate) mod gemm;
 pub(crate) mod geometry;
 pub(crate) mod im2col;
+pub(crate) mod moments;
 pub(crate) mod simd;
 pub(crate) mod sum;
 pub(crate) mod windows;

@@ -17,9 +17,14 @@ pub mod dropout;
 pub(crate) mod elementwise;
 pub mod gelu;
 pub mod generic;
+pub mod group_norm;
+pub(crate) mod groups;
+pub mod layer_norm;
 pub mod leaky_relu;
 pub mod linear;
+pub mod no_affine;
 pub mod no_bias;
+pub mod normalization;
 pub mod pool;
 pub mod relu;
 pub mod repeat;
@@ -110,6 +115,10 @@ leaves! {
     Silu(silu::Silu),
     /// Probabilities, or their logarithms.
     Softmax(softmax::SoftmaxSpec),
+    /// Mean 0 and variance 1 over the last dimensions.
+    LayerNorm(layer_norm::LayerNormSpec),
+    /// Mean 0 and variance 1 over groups of channels.
+    GroupNorm(group_norm::GroupNormSpec),
     /// A layer of the user's own.
     Custom(custom::CustomSpec),
 }

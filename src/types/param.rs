@@ -33,6 +33,11 @@ impl Param {
         Param { name, dims: Dims::new(dims), init: Init::Weight { fan_in, fan_out } }
     }
 
+    /// A parameter that begins as ones.
+    pub const fn ones(name: &'static str, dims: &[usize]) -> Self {
+        Param { name, dims: Dims::new(dims), init: Init::Constant(1.0) }
+    }
+
     /// A parameter that begins as zeros.
     pub const fn zeros(name: &'static str, dims: &[usize]) -> Self {
         Param { name, dims: Dims::new(dims), init: Init::Constant(0.0) }
