@@ -6,6 +6,7 @@ pub use crate::data::{Class, Dataset, Labels, MiniBatch, Values};
 pub use crate::engine::Backend;
 pub use crate::error::Error;
 pub use crate::float::Float;
+pub use crate::layers::batch_norm::{BatchNorm1d, BatchNorm2d, Momentum};
 pub use crate::layers::conv::Conv2d;
 pub use crate::layers::dropout::Dropout;
 pub use crate::layers::embedding::Embedding;

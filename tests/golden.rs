@@ -4,6 +4,8 @@
 //! Every case runs on both lowerings and in both precisions, with the tolerances of its entry in `golden/index.json`.
 //! A tolerance is never loosened here.
 
+#[path = "golden/batch_norm.rs"]
+mod batch_norm;
 #[path = "golden/family.rs"]
 mod family;
 #[path = "golden/layers.rs"]
@@ -41,6 +43,8 @@ tests! {
     max_pool2d: "MaxPool2d" => layers::max_pool2d;
     avg_pool2d: "AvgPool2d" => layers::avg_pool2d;
     adaptive_avg_pool2d: "AdaptiveAvgPool2d" => layers::adaptive_avg_pool2d;
+    batch_norm1d: "BatchNorm1d" => batch_norm::batch_norm1d;
+    batch_norm2d: "BatchNorm2d" => batch_norm::batch_norm2d;
     relu: "ReLU" => layers::relu;
     leaky_relu: "LeakyReLU" => layers::leaky_relu;
     sigmoid: "Sigmoid" => layers::sigmoid;
@@ -64,8 +68,6 @@ tests! {
 const TO_COME: &[&str] = &[
     "Adagrad",
     "AdamW",
-    "BatchNorm1d",
-    "BatchNorm2d",
     "ClipGradNorm",
     "ClipGradValue",
     "Conv1d",

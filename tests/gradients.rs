@@ -43,6 +43,10 @@ gradients! {
     avg_pool2d_ignoring_padding: generic::AvgPool2d<Const<3>, Const<1>, Const<1>, IgnorePadding>, [2, 4, 5] => [2, 4, 5];
     adaptive_avg_pool2d: AdaptiveAvgPool2d<2, 3>, [2, 5, 7] => [2, 2, 3];
     global_avg_pool2d: GlobalAvgPool2d, [3, 4, 5] => [3];
+    batch_norm1d: BatchNorm1d<3>, [3] => [3];
+    batch_norm1d_of_signals: (BatchNorm1d<3>, Tanh), [3, 5] => [3, 5];
+    batch_norm2d: (Conv2d<1, 3, 3>, BatchNorm2d<3>, Tanh, BatchNorm2d<3>), [1, 5, 4] => [3, 3, 2];
+    batch_norm_in_branches: Parallel<(BatchNorm1d<3>, (Linear<3, 3>, BatchNorm1d<3>, Dropout<30>)), Sum>, [3] => [3];
     flatten: Flatten, [2, 3, 2] => [12];
     reshape: Reshape<Rank2<3, 4>>, [2, 3, 2] => [3, 4];
     dropout: (Linear<4, 40>, Dropout<30>, Linear<40, 2>), [4] => [2];

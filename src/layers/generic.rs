@@ -31,6 +31,10 @@ carrier! {
     LayerNorm<S, E = Eps<1, 100_000>>;
     /// [`GroupNorm`](super::group_norm::GroupNorm) with sizes as types, and with `ε`.
     GroupNorm<G, C, E = Eps<1, 100_000>>;
+    /// [`BatchNorm1d`](super::batch_norm::BatchNorm1d) with its size as a type.
+    BatchNorm1d<C, Epsilon = super::normalization::Eps<1, 100_000>, Momentum = super::batch_norm::Momentum<1, 10>>;
+    /// [`BatchNorm2d`](super::batch_norm::BatchNorm2d) with its size as a type.
+    BatchNorm2d<C, Epsilon = super::normalization::Eps<1, 100_000>, Momentum = super::batch_norm::Momentum<1, 10>>;
     /// [`Repeat`](super::repeat::Repeat) with the number as a type.
     Repeat<F, N>;
     /// [`RepeatShared`](super::repeat::RepeatShared) with the number as a type.
@@ -57,6 +61,8 @@ resize! {
     AdaptiveAvgPool2d(H, W): (A), (A, B);
     LayerNorm(S, E): (A), (A, B);
     GroupNorm(G, C, E): (A, B), (A, B, F);
+    BatchNorm1d(C, Epsilon, Momentum): (A), (A, B), (A, B, T);
+    BatchNorm2d(C, Epsilon, Momentum): (A), (A, B), (A, B, T);
     Repeat(F, N): (A, B);
     RepeatShared(F, N): (A, B);
     Embedding(V, D, PaddingIdx): (A, B), (A, B, C);

@@ -11,6 +11,7 @@ use crate::types::{Dims, Label, Param, Parts, Problem, Reach};
 use dfdx::tensor::Tape;
 use dfdx::tensor_ops::Device;
 
+pub mod batch_norm;
 pub mod conv;
 pub mod custom;
 pub mod dropout;
@@ -128,6 +129,8 @@ leaves! {
         Pool2d(pool::Pool2dSpec),
         /// Mean over the image, in a grid of places.
         AdaptiveAvgPool2d(pool::AdaptiveAvgPool2dSpec),
+        /// Normalized over the batch.
+        BatchNorm(batch_norm::BatchNormSpec),
         /// Another shape for the same numbers.
         Reshape(reshape::ReshapeSpec),
         /// Random zeros in training.

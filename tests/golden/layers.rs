@@ -15,6 +15,7 @@ use dfdx::tensor::OwnedTape;
 use dfdx::tensor_ops::Device;
 use formwork::engine::{Architecture, Engine, Flat, Objective, State, TapedScalar};
 use formwork::prelude::*;
+use std::sync::Mutex;
 
 /// A network of one layer.
 struct Alone<N>(PhantomData<fn() -> N>);
@@ -35,7 +36,7 @@ impl<N: Network> Subject for Alone<N> {
 
         let outputs = engine.infer(device.tensor_from_vec(inputs.clone(), (inputs.len(),)), samples)?;
         comparison.tensor("y", &outputs.as_vec());
-        let objective = WeightedSum { weights: golden.numbers("dy"), samples };
+        let objective = WeightedSum::new(golden.numbers("dy"), samples);
         let gradients = engine.gradients(&inputs, samples, None, &objective)?;
         comparison.tensor("dx", &gradients.inputs);
         for param in &params {
@@ -45,10 +46,23 @@ impl<N: Network> Subject for Alone<N> {
     }
 }
 
-/// `sum(y * dy)`, whose gradient with respect to the outputs is `dy`.
-struct WeightedSum<E> {
+/// `sum(y * dy)`, whose gradient with respect to the outputs is `dy`; keeps the outputs.
+pub struct WeightedSum<E> {
     weights: Vec<E>,
     samples: usize,
+    outputs: Mutex<Vec<E>>,
+}
+
+impl<E: Float> WeightedSum<E> {
+    pub fn new(weights: Vec<E>, samples: usize) -> Self {
+        let outputs = Mutex::new(vec![E::nan(); weights.len()]);
+        WeightedSum { weights, samples, outputs }
+    }
+
+    /// What the network has made of the batch.
+    pub fn outputs(self) -> Vec<E> {
+        self.outputs.into_inner().expect("nothing panics while the outputs are kept")
+    }
 }
 
 impl<E: Float, D: Device<E>> Objective<E, D> for WeightedSum<E> {
@@ -58,12 +72,15 @@ impl<E: Float, D: Device<E>> Objective<E, D> for WeightedSum<E> {
 
     fn part(&self, samples: Range<usize>, outputs: &[E], d_outputs: &mut [E]) -> E {
         let width = self.weights.len() / self.samples;
-        let weights = &self.weights[samples.start * width..samples.end * width];
+        let places = samples.start * width..samples.end * width;
+        let weights = &self.weights[places.clone()];
         d_outputs.copy_from_slice(weights);
+        self.outputs.lock().expect("nothing panics while the outputs are kept")[places].copy_from_slice(outputs);
         outputs.iter().zip(weights).fold(E::zero(), |sum, (&y, &w)| sum + y * w)
     }
 
     fn taped(&self, outputs: Flat<E, D, OwnedTape<E, D>>) -> Result<TapedScalar<E, D>, D::Err> {
+        self.outputs.lock().expect("nothing panics while the outputs are kept").copy_from_slice(&outputs.as_vec());
         let weights = outputs.device().try_tensor_from_vec(self.weights.clone(), (self.weights.len(),))?;
         outputs.try_mul(weights)?.try_sum()
     }
