@@ -38,6 +38,7 @@ macro_rules! tests {
 tests! {
     linear: "Linear" => layers::linear;
     conv2d: "Conv2d" => layers::conv2d;
+    conv1d: "Conv1d" => layers::conv1d;
     max_pool2d: "MaxPool2d" => layers::max_pool2d;
     avg_pool2d: "AvgPool2d" => layers::avg_pool2d;
     adaptive_avg_pool2d: "AdaptiveAvgPool2d" => layers::adaptive_avg_pool2d;
@@ -66,7 +67,6 @@ const TO_COME: &[&str] = &[
     "BatchNorm2d",
     "ClipGradNorm",
     "ClipGradValue",
-    "Conv1d",
     "ConvTranspose2d",
     "CosineAnnealingLR",
     "Embedding",

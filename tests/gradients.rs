@@ -34,11 +34,17 @@ gradients! {
     conv2d_depthwise_without_bias: NoBias<Conv2d<3, 3, 3, 2, 1, 1, 3>>, [3, 5, 4] => [3, 3, 2];
     conv2d_pointwise: Conv2d<3, 5, 1>, [3, 4, 4] => [5, 4, 4];
     conv2d_not_square: generic::Conv2d<Const<2>, Const<3>, (Const<3>, Const<1>), (Const<2>, Const<1>), (Const<1>, Const<0>)>, [2, 6, 3] => [3, 3, 3];
+    conv1d: Conv1d<2, 3, 3>, [2, 7] => [3, 5];
+    conv1d_stride_padding_dilation: Conv1d<2, 3, 3, 2, 2, 2>, [2, 7] => [3, 4];
+    conv1d_groups_without_bias: NoBias<Conv1d<4, 6, 3, 1, 1, 1, 2>>, [4, 6] => [6, 6];
     max_pool2d: MaxPool2d<2>, [2, 5, 6] => [2, 2, 3];
     max_pool2d_overlapping: MaxPool2d<3, 2, 1>, [2, 5, 6] => [2, 3, 3];
     avg_pool2d: AvgPool2d<2>, [2, 5, 6] => [2, 2, 3];
     avg_pool2d_padding: AvgPool2d<3, 1, 1>, [2, 4, 5] => [2, 4, 5];
     avg_pool2d_ignoring_padding: generic::AvgPool2d<Const<3>, Const<1>, Const<1>, IgnorePadding>, [2, 4, 5] => [2, 4, 5];
+    max_pool1d: MaxPool1d<3, 2, 1>, [2, 8] => [2, 4];
+    avg_pool1d: AvgPool1d<3, 2, 1>, [2, 8] => [2, 4];
+    avg_pool1d_ignoring_padding: generic::AvgPool1d<Const<3>, Const<1>, Const<1>, IgnorePadding>, [2, 6] => [2, 6];
     adaptive_avg_pool2d: AdaptiveAvgPool2d<2, 3>, [2, 5, 7] => [2, 2, 3];
     global_avg_pool2d: GlobalAvgPool2d, [3, 4, 5] => [3];
     flatten: Flatten, [2, 3, 2] => [12];

@@ -20,10 +20,16 @@ carrier! {
     Linear<I, O>;
     /// [`Conv2d`](super::conv::Conv2d) with sizes as types; kernel size, stride, padding and dilation may be pairs.
     Conv2d<I, O, K, S = Const<1>, P = Const<0>, D = Const<1>, G = Const<1>>;
+    /// [`Conv1d`](super::conv::Conv1d) with sizes as types.
+    Conv1d<I, O, K, S = Const<1>, P = Const<0>, D = Const<1>, G = Const<1>>;
     /// [`MaxPool2d`](super::pool::MaxPool2d) with sizes as types, which may be pairs.
     MaxPool2d<K, S = K, P = Const<0>>;
     /// [`AvgPool2d`](super::pool::AvgPool2d) with sizes as types, which may be pairs.
     AvgPool2d<K, S = K, P = Const<0>, Count = super::pool::CountPadding>;
+    /// [`MaxPool1d`](super::pool::MaxPool1d) with sizes as types.
+    MaxPool1d<K, S = K, P = Const<0>>;
+    /// [`AvgPool1d`](super::pool::AvgPool1d) with sizes as types.
+    AvgPool1d<K, S = K, P = Const<0>, Count = super::pool::CountPadding>;
     /// [`AdaptiveAvgPool2d`](super::pool::AdaptiveAvgPool2d) with sizes as types.
     AdaptiveAvgPool2d<H, W = H>;
     /// [`Repeat`](super::repeat::Repeat) with the number as a type.
@@ -43,8 +49,11 @@ macro_rules! resize {
 resize! {
     Linear(I, O): (A, B);
     Conv2d(I, O, K, S, P, D, G): (A, B, C), (A, B, C, T), (A, B, C, T, U), (A, B, C, T, U, V), (A, B, C, T, U, V, W);
+    Conv1d(I, O, K, S, P, D, G): (A, B, C), (A, B, C, T), (A, B, C, T, U), (A, B, C, T, U, V), (A, B, C, T, U, V, W);
     MaxPool2d(K, S, P): (A), (A, B), (A, B, C);
     AvgPool2d(K, S, P, Count): (A), (A, B), (A, B, C);
+    MaxPool1d(K, S, P): (A), (A, B), (A, B, C);
+    AvgPool1d(K, S, P, Count): (A), (A, B), (A, B, C);
     AdaptiveAvgPool2d(H, W): (A), (A, B);
     Repeat(F, N): (A, B);
 }

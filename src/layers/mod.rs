@@ -84,10 +84,10 @@ macro_rules! leaves {
 leaves! {
     /// Fully connected.
     Linear(linear::LinearSpec),
-    /// Two-dimensional convolution.
-    Conv2d(conv::Conv2dSpec),
+    /// Convolution.
+    Conv(conv::ConvSpec),
     /// Maximum or mean of windows.
-    Pool2d(pool::Pool2dSpec),
+    Pool(pool::PoolSpec),
     /// Mean over the image, in a grid of places.
     AdaptiveAvgPool2d(pool::AdaptiveAvgPool2dSpec),
     /// Another shape for the same numbers.

@@ -131,6 +131,21 @@ pub fn conv2d(family: &mut Family) {
 }
 
 /// ```python
+/// layer = torch.nn.Conv1d(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias)
+/// ```
+pub fn conv1d(family: &mut Family) {
+    family.layer::<Conv1d<2, 3, 3>, Rank2<2, 9>, Rank2<3, 7>>("conv1d_k3");
+    family.layer::<Conv1d<3, 2, 1>, Rank2<3, 6>, Rank2<2, 6>>("conv1d_k1");
+    family.layer::<Conv1d<2, 4, 5, 2, 2>, Rank2<2, 11>, Rank2<4, 6>>("conv1d_k5_s2_p2");
+    family.layer::<Conv1d<1, 2, 3, 2>, Rank2<1, 10>, Rank2<2, 4>>("conv1d_k3_s2_nodiv");
+    family.layer::<Conv1d<2, 2, 3, 1, 2, 2>, Rank2<2, 9>, Rank2<2, 9>>("conv1d_k3_d2_p2");
+    family.layer::<Conv1d<4, 6, 3, 1, 1, 1, 2>, Rank2<4, 8>, Rank2<6, 8>>("conv1d_k3_g2");
+    family.layer::<NoBias<Conv1d<3, 3, 3, 3, 1, 1, 3>>, Rank2<3, 10>, Rank2<3, 4>>("conv1d_k3_depthwise_s3");
+    family.layer::<Conv1d<1, 2, 7, 1, 3>, Rank2<1, 9>, Rank2<2, 9>>("conv1d_k7_p3");
+    family.layer::<Conv1d<3, 4, 2, 2>, Rank2<3, 7>, Rank2<4, 3>>("conv1d_k2_s2");
+}
+
+/// ```python
 /// layer = torch.nn.MaxPool2d(kernel_size, stride, padding)
 /// ```
 pub fn max_pool2d(family: &mut Family) {

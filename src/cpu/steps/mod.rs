@@ -9,7 +9,7 @@ mod join;
 mod map;
 mod pool;
 
-pub(crate) use conv::Conv;
+pub(crate) use conv::{Conv, Filters};
 pub(crate) use dense::Dense;
 pub(crate) use join::{Add, Concat, Copy};
 pub(crate) use map::Map;
