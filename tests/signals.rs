@@ -32,6 +32,11 @@ macro_rules! signals {
 
 signals! {
     conv1d: Conv1d<2, 3, 3, 2, 1>, generic::Conv2d<Const<2>, Const<3>, Along<3>, Along<2>, Padded<1>>, [2, 9] => [3, 5];
+    conv_transpose1d: ConvTranspose1d<2, 3, 3, 2, 1, 1>,
+        generic::ConvTranspose2d<Const<2>, Const<3>, Along<3>, Along<2>, Padded<1>, Padded<1>>, [2, 5] => [3, 10];
     max_pool1d: MaxPool1d<3, 2, 1>, generic::MaxPool2d<Along<3>, Along<2>, Padded<1>>, [2, 8] => [2, 4];
     avg_pool1d: AvgPool1d<3, 2, 1>, generic::AvgPool2d<Along<3>, Along<2>, Padded<1>>, [2, 8] => [2, 4];
+    zero_pad1d: ZeroPad1d<2, 1>, ZeroPad2d<2, 1, 0, 0>, [2, 4] => [2, 7];
+    reflection_pad1d: ReflectionPad1d<2, 1>, ReflectionPad2d<2, 1, 0, 0>, [2, 4] => [2, 7];
+    crop1d: Crop1d<2, 1>, Crop2d<2, 1, 0, 0>, [2, 4] => [2, 1];
 }

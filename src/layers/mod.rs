@@ -12,14 +12,18 @@ use dfdx::tensor::Tape;
 use dfdx::tensor_ops::Device;
 
 pub mod conv;
+pub mod conv_transpose;
 pub mod custom;
 pub mod dropout;
 pub(crate) mod elementwise;
+pub(crate) mod gather;
 pub mod gelu;
 pub mod generic;
 pub mod leaky_relu;
 pub mod linear;
 pub mod no_bias;
+pub mod pad;
+pub mod pixel_shuffle;
 pub mod pool;
 pub mod relu;
 pub mod repeat;
@@ -31,6 +35,7 @@ pub mod silu;
 pub mod skip_concat;
 pub mod softmax;
 pub mod tanh;
+pub mod upsample;
 pub(crate) mod window;
 
 /// The questions that every layer answers, and who answers them.
@@ -86,10 +91,18 @@ leaves! {
     Linear(linear::LinearSpec),
     /// Convolution.
     Conv(conv::ConvSpec),
+    /// Transposed convolution.
+    ConvTranspose(conv_transpose::ConvTransposeSpec),
     /// Maximum or mean of windows.
     Pool(pool::PoolSpec),
     /// Mean over the image, in a grid of places.
     AdaptiveAvgPool2d(pool::AdaptiveAvgPool2dSpec),
+    /// A larger image.
+    Upsample2d(upsample::Upsample2dSpec),
+    /// A border, added or taken off.
+    Pad(pad::PadSpec),
+    /// Channels as pixels, or pixels as channels.
+    PixelShuffle(pixel_shuffle::PixelShuffleSpec),
     /// Another shape for the same numbers.
     Reshape(reshape::ReshapeSpec),
     /// Random zeros in training.

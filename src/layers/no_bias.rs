@@ -2,6 +2,7 @@
 
 use super::Leaf;
 use super::conv::ConvSpec;
+use super::conv_transpose::ConvTransposeSpec;
 use super::linear::LinearSpec;
 use crate::types::{Layer, Spec};
 use core::marker::PhantomData;
@@ -31,6 +32,7 @@ const fn without_bias(spec: &Spec) -> Spec {
     match *spec.unnamed() {
         Spec::Leaf(Leaf::Linear(linear)) => Spec::Leaf(Leaf::Linear(LinearSpec { bias: false, ..linear })),
         Spec::Leaf(Leaf::Conv(conv)) => Spec::Leaf(Leaf::Conv(ConvSpec { bias: false, ..conv })),
+        Spec::Leaf(Leaf::ConvTranspose(conv)) => Spec::Leaf(Leaf::ConvTranspose(ConvTransposeSpec { bias: false, ..conv })),
         _ => Spec::Misfit { wrapper: "NoBias", problem: "takes the bias off a linear layer or a convolution, and this is neither" },
     }
 }

@@ -17,8 +17,14 @@ impl Space {
     pub(crate) const fn image(self, x: Dims) -> Result<Dims, Problem> {
         match self {
             Space::Signal if x.rank() == 2 => Ok(Dims::new(&[x.size(0), 1, x.size(1)])),
+            Space::Signal if x.rank() == 3 => {
+                Err(Problem::rank("a signal [C, L]", x).help(Message::new("the layer of this name that ends in 2d works on images")))
+            }
             Space::Signal => Err(Problem::rank("a signal [C, L]", x)),
             Space::Image if x.rank() == 3 => Ok(x),
+            Space::Image if x.rank() == 2 => {
+                Err(Problem::image(x).help(Message::new("the layer of this name that ends in 1d works on signals [C, L]")))
+            }
             Space::Image => Err(Problem::image(x)),
         }
     }
@@ -130,7 +136,8 @@ impl Window {
         }
     }
 
-    const fn size(&self, message: Message, [h, w]: [usize; 2]) -> Message {
+    /// `3x3`, or `3`
+    pub(super) const fn size(&self, message: Message, [h, w]: [usize; 2]) -> Message {
         match self.space {
             Space::Signal => message.num(w),
             Space::Image => message.num(h).str("x").num(w),

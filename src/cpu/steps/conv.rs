@@ -146,3 +146,35 @@ impl<E: Float> Step<E> for Conv {
         }
     }
 }
+
+/// The transpose of a cross-correlation; the parameters are the filters' weight, then `bias` `[in_channels]`.
+pub(crate) struct ConvTranspose {
+    pub filters: Filters,
+    pub bias: bool,
+}
+
+impl<E: Float> Step<E> for ConvTranspose {
+    fn scratch(&self) -> usize {
+        self.filters.scratch()
+    }
+
+    fn forward(&self, at: Forward<'_, E>) {
+        let (weight, bias) = at.params.split_at(self.filters.weights());
+        if self.bias {
+            put_bias(bias, self.filters.geometry.pixels(), at.output);
+        } else {
+            at.output.fill(E::zero());
+        }
+        self.filters.spread(weight, at.input(), at.scratch, at.output);
+    }
+
+    fn backward(&self, mut at: Backward<'_, E>) {
+        let (d_input, weights) = (at.d_input(), self.filters.weights());
+        let (d_weight, d_bias) = at.d_params.split_at_mut(weights);
+        add_bias(at.d_output, [self.filters.in_channels, self.filters.geometry.pixels()], d_bias);
+        self.filters.correlate(at.d_output, at.input, at.scratch, d_weight);
+        if let Some(dx) = d_input {
+            self.filters.see(&at.params[..weights], at.d_output, at.scratch, dx.add, dx.to);
+        }
+    }
+}

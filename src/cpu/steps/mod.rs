@@ -5,12 +5,14 @@
 
 mod conv;
 mod dense;
+mod gather;
 mod join;
 mod map;
 mod pool;
 
-pub(crate) use conv::{Conv, Filters};
+pub(crate) use conv::{Conv, ConvTranspose, Filters};
 pub(crate) use dense::Dense;
+pub(crate) use gather::Gather;
 pub(crate) use join::{Add, Concat, Copy};
 pub(crate) use map::Map;
 pub(crate) use pool::{Pool, Pooling};
