@@ -52,6 +52,8 @@ tests! {
     silu: "SiLU" => layers::silu;
     softmax: "Softmax" => layers::softmax;
     log_softmax: "LogSoftmax" => layers::log_softmax;
+    layer_norm: "LayerNorm" => layers::layer_norm;
+    group_norm: "GroupNorm" => layers::group_norm;
     cross_entropy: "CrossEntropyLoss" => losses::cross_entropy;
     mse: "MSELoss" => losses::mse;
     bce_with_logits: "BCEWithLogitsLoss" => losses::bce_with_logits;
@@ -73,7 +75,6 @@ const TO_COME: &[&str] = &[
     "Embedding",
     "ExponentialLR",
     "GRU",
-    "GroupNorm",
     "HuberLoss",
     "ImageFilter",
     "KLDivLoss",
@@ -82,7 +83,6 @@ const TO_COME: &[&str] = &[
     "LSTMClassifier",
     "LambdaLR",
     "Lasso",
-    "LayerNorm",
     "LinearLR",
     "LogisticRegression",
     "MultiheadAttention",

@@ -7,10 +7,10 @@ type Along<const N: usize> = (Const<1>, Const<N>);
 type Padded<const N: usize> = (Const<0>, Const<N>);
 
 /// Outputs, and gradients of a loss, with the same parameters.
-fn run<N: Network>() -> [Vec<f64>; 3] {
+fn run<N: Network<Input: Sample<Numbers<f64> = Vec<f64>>, Output: Plain>>() -> [Vec<f64>; 3] {
     let noise = Noise::new(1);
     let random = |stream: u64, numel: usize| (0..numel as u64).map(|i| noise.split(stream).uniform(i) - 0.5).collect::<Vec<f64>>();
-    let (inputs, targets) = (random(0, 3 * N::Input::NUMEL), random(1, 3 * N::Output::NUMEL));
+    let (inputs, targets) = (random(0, 3 * N::Input::WIDTH), random(1, 3 * N::Output::NUMEL));
     let data = Dataset::<N::Input, Values<N::Output>, f64>::new(inputs, targets).unwrap().all();
     let mut model = Model::<N, f64>::new(0);
     model.set_parameters(&random(2, N::SCALARS)).unwrap();

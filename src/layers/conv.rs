@@ -2,6 +2,7 @@
 
 use super::Leaf;
 use super::generic;
+use super::groups;
 use super::window::{Space, Window};
 use crate::cpu::steps::{Conv, Filters};
 use crate::cpu::{Planner, Value};
@@ -138,22 +139,9 @@ impl Channels {
 
     const fn indivisible(&self, which: &'static str, channels: usize) -> Problem {
         let message = Message::new("cannot split ").num(channels).str(" ").str(which).str(" channels evenly into ").num(self.groups);
-        let [fewer, more] = self.possible_groups();
-        let help = Message::new("").num(self.inputs).str(" input and ").num(self.outputs).str(" output channels split evenly into ");
-        let help = if fewer == more { help.num(fewer) } else { help.num(fewer).str(" or ").num(more) };
-        Problem::new(message.str(" groups")).help(help.str(if more == 1 { " group" } else { " groups" }))
-    }
-
-    /// The numbers of groups next to `groups` that both numbers of channels can be split into.
-    const fn possible_groups(&self) -> [usize; 2] {
-        let (mut fewer, mut more, mut groups) = (1, 0, 1);
-        while groups <= self.inputs && groups <= self.outputs && more == 0 {
-            if (Channels { groups, ..*self }).are_divisible() {
-                (fewer, more) = if groups < self.groups { (groups, 0) } else { (fewer, groups) };
-            }
-            groups += 1;
-        }
-        [fewer, if more == 0 { fewer } else { more }]
+        let subject = Message::new("").num(self.inputs).str(" input and ").num(self.outputs).str(" output");
+        let common = groups::common(self.inputs, self.outputs);
+        Problem::new(message.str(" groups")).help(groups::evenly(subject, common, self.groups))
     }
 }
 

@@ -27,3 +27,11 @@ pub(crate) fn portable<E: Float, D: Device<E>, T: Tape<E, D>>(
 pub(crate) fn plan<E: Float>(planner: &mut Planner<E>, x: Value, y: Dims, block: usize, index: &[usize]) -> Value {
     planner.step(Gather::new(block, index), &[x], y)
 }
+
+/// What a network makes of one sample, for the tests of such layers.
+#[cfg(test)]
+pub(super) fn outputs<N: crate::types::Network<Input: crate::types::Sample<Numbers<f32> = Vec<f32>>>>(sample: &[f32]) -> Vec<f32> {
+    use crate::prelude::*;
+    let data = Dataset::<N::Input, Class<1>>::new(sample.to_vec(), vec![0]).unwrap();
+    Model::<N>::new(0).predict(&data.all()).unwrap()
+}

@@ -287,12 +287,8 @@ impl PadSpec {
 
 #[cfg(test)]
 mod tests {
+    use crate::layers::gather::outputs;
     use crate::prelude::*;
-
-    fn of<N: Network>(numbers: &[f32]) -> Vec<f32> {
-        let data = Dataset::<N::Input, Class<1>>::new(numbers.to_vec(), vec![0]).unwrap();
-        Model::<N>::new(0).predict(&data.all()).unwrap()
-    }
 
     /// ```python
     /// x = torch.arange(1.0, 7.0).reshape(1, 1, 2, 3)
@@ -301,18 +297,18 @@ mod tests {
     #[test]
     fn sides_are_left_right_top_bottom() {
         let x = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
-        let zeros = of::<Net<ZeroPad2d<1, 0, 0, 1>, Rank3<1, 2, 3>, Rank3<1, 3, 4>>>(&x);
+        let zeros = outputs::<Net<ZeroPad2d<1, 0, 0, 1>, Rank3<1, 2, 3>, Rank3<1, 3, 4>>>(&x);
         assert_eq!(zeros, [0.0, 1.0, 2.0, 3.0, 0.0, 4.0, 5.0, 6.0, 0.0, 0.0, 0.0, 0.0]);
-        let reflected = of::<Net<ReflectionPad2d<2, 1, 1, 0>, Rank3<1, 2, 3>, Rank3<1, 3, 6>>>(&x);
+        let reflected = outputs::<Net<ReflectionPad2d<2, 1, 1, 0>, Rank3<1, 2, 3>, Rank3<1, 3, 6>>>(&x);
         assert_eq!(reflected[..6], [6.0, 5.0, 4.0, 5.0, 6.0, 5.0]);
         assert_eq!(reflected[6..], [3.0, 2.0, 1.0, 2.0, 3.0, 2.0, 6.0, 5.0, 4.0, 5.0, 6.0, 5.0]);
-        assert_eq!(of::<Net<Crop2d<1, 0, 0, 1>, Rank3<1, 2, 3>, Rank3<1, 1, 2>>>(&x), [2.0, 3.0]);
+        assert_eq!(outputs::<Net<Crop2d<1, 0, 0, 1>, Rank3<1, 2, 3>, Rank3<1, 1, 2>>>(&x), [2.0, 3.0]);
     }
 
     #[test]
     fn to_crop_undoes_to_pad() {
         let x: Vec<f32> = (1..=12).map(|i| i as f32).collect();
-        assert_eq!(of::<Net<(ZeroPad2d<1, 2, 3, 4>, Crop2d<1, 2, 3, 4>), Rank3<2, 2, 3>, Rank3<2, 2, 3>>>(&x), x);
-        assert_eq!(of::<Net<(ReflectionPad2d<1>, Crop2d<1>), Rank3<2, 2, 3>, Rank3<2, 2, 3>>>(&x), x);
+        assert_eq!(outputs::<Net<(ZeroPad2d<1, 2, 3, 4>, Crop2d<1, 2, 3, 4>), Rank3<2, 2, 3>, Rank3<2, 2, 3>>>(&x), x);
+        assert_eq!(outputs::<Net<(ReflectionPad2d<1>, Crop2d<1>), Rank3<2, 2, 3>, Rank3<2, 2, 3>>>(&x), x);
     }
 }

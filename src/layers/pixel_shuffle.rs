@@ -146,12 +146,8 @@ impl PixelShuffleSpec {
 
 #[cfg(test)]
 mod tests {
+    use crate::layers::gather::outputs;
     use crate::prelude::*;
-
-    fn of<N: Network>(numbers: &[f32]) -> Vec<f32> {
-        let data = Dataset::<N::Input, Class<1>>::new(numbers.to_vec(), vec![0]).unwrap();
-        Model::<N>::new(0).predict(&data.all()).unwrap()
-    }
 
     /// ```python
     /// torch.nn.PixelShuffle(2)(torch.arange(16.0).reshape(1, 8, 1, 2))
@@ -159,7 +155,7 @@ mod tests {
     #[test]
     fn channels_become_pixels_in_pytorch_s_order() {
         let x: Vec<f32> = (0..16).map(|i| i as f32).collect();
-        let y = of::<Net<PixelShuffle<2>, Rank3<8, 1, 2>, Rank3<2, 2, 4>>>(&x);
+        let y = outputs::<Net<PixelShuffle<2>, Rank3<8, 1, 2>, Rank3<2, 2, 4>>>(&x);
         assert_eq!(y[..8], [0.0, 2.0, 1.0, 3.0, 4.0, 6.0, 5.0, 7.0]);
         assert_eq!(y[8..], [8.0, 10.0, 9.0, 11.0, 12.0, 14.0, 13.0, 15.0]);
     }
@@ -167,7 +163,7 @@ mod tests {
     #[test]
     fn the_one_undoes_the_other() {
         let x: Vec<f32> = (0..108).map(|i| i as f32).collect();
-        assert_eq!(of::<Net<(PixelShuffle<3>, PixelUnshuffle<3>), Rank3<18, 2, 3>, Rank3<18, 2, 3>>>(&x), x);
-        assert_eq!(of::<Net<(PixelUnshuffle<3>, PixelShuffle<3>), Rank3<2, 6, 9>, Rank3<2, 6, 9>>>(&x), x);
+        assert_eq!(outputs::<Net<(PixelShuffle<3>, PixelUnshuffle<3>), Rank3<18, 2, 3>, Rank3<18, 2, 3>>>(&x), x);
+        assert_eq!(outputs::<Net<(PixelUnshuffle<3>, PixelShuffle<3>), Rank3<2, 6, 9>, Rank3<2, 6, 9>>>(&x), x);
     }
 }
