@@ -13,11 +13,13 @@ use dfdx::tensor_ops::Device;
 
 pub mod batch_norm;
 pub mod conv;
+pub mod conv_transpose;
 pub mod custom;
 pub mod dropout;
 pub(crate) mod elementwise;
 pub mod embedding;
 pub mod encode;
+pub(crate) mod gather;
 pub mod gelu;
 pub mod generic;
 pub mod group_norm;
@@ -28,7 +30,9 @@ pub mod linear;
 pub mod no_affine;
 pub mod no_bias;
 pub mod normalization;
+pub mod pad;
 pub mod parallel;
+pub mod pixel_shuffle;
 pub mod pool;
 pub mod relu;
 pub mod repeat;
@@ -41,6 +45,7 @@ pub mod skip_concat;
 pub mod softmax;
 pub mod tanh;
 pub mod tied;
+pub mod upsample;
 pub(crate) mod window;
 
 /// The questions that every layer answers, and who answers them.
@@ -123,14 +128,22 @@ leaves! {
     on_numbers {
         /// Fully connected.
         Linear(linear::LinearSpec),
-        /// Two-dimensional convolution.
-        Conv2d(conv::Conv2dSpec),
+        /// Convolution.
+        Conv(conv::ConvSpec),
+        /// Transposed convolution.
+        ConvTranspose(conv_transpose::ConvTransposeSpec),
         /// Maximum or mean of windows.
-        Pool2d(pool::Pool2dSpec),
+        Pool(pool::PoolSpec),
         /// Mean over the image, in a grid of places.
         AdaptiveAvgPool2d(pool::AdaptiveAvgPool2dSpec),
         /// Normalized over the batch.
         BatchNorm(batch_norm::BatchNormSpec),
+        /// A larger image.
+        Upsample2d(upsample::Upsample2dSpec),
+        /// A border, added or taken off.
+        Pad(pad::PadSpec),
+        /// Channels as pixels, or pixels as channels.
+        PixelShuffle(pixel_shuffle::PixelShuffleSpec),
         /// Another shape for the same numbers.
         Reshape(reshape::ReshapeSpec),
         /// Random zeros in training.
