@@ -54,23 +54,27 @@ tests! {
     bce_with_logits: "BCEWithLogitsLoss" => losses::bce_with_logits;
     sgd: "SGD" => optimizers::sgd;
     adam: "Adam" => optimizers::adam;
+    adamw: "AdamW" => optimizers::adamw;
+    adagrad: "Adagrad" => optimizers::adagrad;
+    rmsprop: "RMSprop" => optimizers::rmsprop;
+    clip_norm: "ClipGradNorm" => optimizers::clip_norm;
+    clip_value: "ClipGradValue" => optimizers::clip_value;
+    step_lr: "StepLR" => optimizers::step_lr;
+    exponential_lr: "ExponentialLR" => optimizers::exponential_lr;
+    cosine_annealing_lr: "CosineAnnealingLR" => optimizers::cosine_annealing_lr;
+    linear_lr: "LinearLR" => optimizers::linear_lr;
+    lambda_lr: "LambdaLR" => optimizers::lambda_lr;
     mlp: "MLP" => models::mlp;
     lenet: "LeNet" => models::lenet;
 }
 
 /// Kinds whose layers are still to be built.
 const TO_COME: &[&str] = &[
-    "Adagrad",
-    "AdamW",
     "BatchNorm1d",
     "BatchNorm2d",
-    "ClipGradNorm",
-    "ClipGradValue",
     "Conv1d",
     "ConvTranspose2d",
-    "CosineAnnealingLR",
     "Embedding",
-    "ExponentialLR",
     "GRU",
     "GroupNorm",
     "HuberLoss",
@@ -79,17 +83,13 @@ const TO_COME: &[&str] = &[
     "L1Loss",
     "LSTM",
     "LSTMClassifier",
-    "LambdaLR",
     "Lasso",
     "LayerNorm",
-    "LinearLR",
     "LogisticRegression",
     "MultiheadAttention",
-    "RMSprop",
     "RNN",
     "Ridge",
     "ScaledDotProductAttention",
-    "StepLR",
     "TransformerClassifier",
     "TransformerDecoderLayer",
     "TransformerEncoderLayer",
