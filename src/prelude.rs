@@ -24,7 +24,7 @@ pub use crate::layers::skip_concat::SkipConcat;
 pub use crate::layers::softmax::{LogSoftmax, Softmax};
 pub use crate::layers::tanh::Tanh;
 pub use crate::learn::{Adagrad, Adam, LearningRate, Optimizer, RmsProp, Sgd};
-pub use crate::learn::{BceWithLogits, CrossEntropy, Loss, Mse, Scheme};
+pub use crate::learn::{BceWithLogits, CrossEntropy, Huber, KlDiv, L1, Loss, Mse, Scheme, TokenCrossEntropy};
 pub use crate::learn::{CosineAnnealingLr, ExponentialLr, LinearLr, OneCycleLr, Schedule, StepLr, WarmUp};
 pub use crate::model::Model;
 pub use crate::types::{Batch, Layer, Net, Network, Sample, Size, Spec};

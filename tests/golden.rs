@@ -52,6 +52,9 @@ tests! {
     cross_entropy: "CrossEntropyLoss" => losses::cross_entropy;
     mse: "MSELoss" => losses::mse;
     bce_with_logits: "BCEWithLogitsLoss" => losses::bce_with_logits;
+    l1: "L1Loss" => losses::l1;
+    huber: "HuberLoss" => losses::huber;
+    kl_div: "KLDivLoss" => losses::kl_div;
     sgd: "SGD" => optimizers::sgd;
     adam: "Adam" => optimizers::adam;
     adamw: "AdamW" => optimizers::adamw;
@@ -77,10 +80,7 @@ const TO_COME: &[&str] = &[
     "Embedding",
     "GRU",
     "GroupNorm",
-    "HuberLoss",
     "ImageFilter",
-    "KLDivLoss",
-    "L1Loss",
     "LSTM",
     "LSTMClassifier",
     "Lasso",

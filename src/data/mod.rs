@@ -5,4 +5,4 @@ pub mod digits;
 mod target;
 
 pub use dataset::{Batches, Dataset, MiniBatch};
-pub use target::{Class, Labels, Target, Values};
+pub use target::{Class, Labels, Target, Values, one_hot};
