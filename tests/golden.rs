@@ -16,6 +16,8 @@ mod models;
 mod optimizers;
 #[path = "golden/reference.rs"]
 mod reference;
+#[path = "golden/regression.rs"]
+mod regression;
 
 use family::Family;
 use reference::{Golden, cases, files};
@@ -67,6 +69,9 @@ tests! {
     cosine_annealing_lr: "CosineAnnealingLR" => optimizers::cosine_annealing_lr;
     linear_lr: "LinearLR" => optimizers::linear_lr;
     lambda_lr: "LambdaLR" => optimizers::lambda_lr;
+    ridge: "Ridge" => regression::ridge;
+    lasso: "Lasso" => regression::lasso;
+    logistic: "LogisticRegression" => regression::logistic;
     mlp: "MLP" => models::mlp;
     lenet: "LeNet" => models::lenet;
 }
@@ -83,12 +88,9 @@ const TO_COME: &[&str] = &[
     "ImageFilter",
     "LSTM",
     "LSTMClassifier",
-    "Lasso",
     "LayerNorm",
-    "LogisticRegression",
     "MultiheadAttention",
     "RNN",
-    "Ridge",
     "ScaledDotProductAttention",
     "TransformerClassifier",
     "TransformerDecoderLayer",

@@ -5,4 +5,5 @@ pub mod digits;
 mod target;
 
 pub use dataset::{Batches, Dataset, MiniBatch};
+pub(crate) use target::finite;
 pub use target::{Class, Labels, Target, Values, one_hot};

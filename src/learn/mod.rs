@@ -34,6 +34,7 @@ pub(crate) use loss::{Bound, ByTape};
 pub use mse::Mse;
 pub use optimizer::{LearningRate, Optimizer};
 pub use penalty::Penalty;
+pub(crate) use pointwise::Pointwise;
 pub use rmsprop::RmsProp;
 pub use schedule::{CosineAnnealingLr, ExponentialLr, LinearLr, OneCycleLr, Schedule, Scheduled, StepLr, WarmUp};
 pub use sgd::Sgd;
