@@ -21,7 +21,7 @@ const MINIMUM: Point = [3.0, 0.5];
 
 /// The part of the plane that is drawn.
 const X: Range<f64> = 0.0..4.0;
-const Y: Range<f64> = -0.6..2.0;
+const Y: Range<f64> = -1.4..2.0;
 
 fn run() -> Result<(), Box<dyn std::error::Error>> {
     let Some(options) = options()? else {

@@ -110,7 +110,7 @@ impl CoefPath {
     }
 }
 
-/// The coefficients over the penalty, path beside path.
+/// The coefficients over the penalty, path beside path; the colours are those of ridge's legend, where there is room for it.
 fn draw(paths: &[&CoefPath], file: &Path) -> Result<(), Problem> {
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder)?;
@@ -124,7 +124,7 @@ fn draw(paths: &[&CoefPath], file: &Path) -> Result<(), Problem> {
             .margin(10)
             .x_label_area_size(40)
             .y_label_area_size(50)
-            .build_cartesian_2d((first..last).log_scale(), -0.25..0.45)?;
+            .build_cartesian_2d((first..last).log_scale(), -0.2..0.5)?;
         chart.configure_mesh().x_desc("penalty").y_desc("coefficient").draw()?;
         for (j, name) in FEATURES.iter().enumerate() {
             let colour = Palette99::pick(j);
@@ -135,7 +135,9 @@ fn draw(paths: &[&CoefPath], file: &Path) -> Result<(), Problem> {
                 .label(*name)
                 .legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 16, y)], legend));
         }
-        chart.configure_series_labels().position(SeriesLabelPosition::UpperRight).background_style(WHITE.mix(0.8)).draw()?;
+        if path.name == "ridge" {
+            chart.configure_series_labels().position(SeriesLabelPosition::UpperRight).background_style(WHITE.mix(0.8)).draw()?;
+        }
     }
     root.present()?;
     Ok(())

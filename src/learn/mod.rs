@@ -1,4 +1,4 @@
-//! Learning: losses, optimizers and how weights begin.
+//! Learning: losses, optimizers, learning rates and how weights begin.
 
 mod adagrad;
 mod adam;

@@ -201,6 +201,7 @@ impl Problem<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::{StandardScaler, breast_cancer};
 
     #[test]
     fn the_solution_has_no_gradient() {
@@ -225,6 +226,23 @@ mod tests {
         let (samples, classes) = ([-3.0, -1.0, 1e-3, 200.0], [0, 0, 1, 1]);
         let model = LogisticRegression::new(1e6).fit(&samples, &classes).unwrap();
         assert_eq!(model.classes(&samples).unwrap(), classes);
+    }
+
+    #[test]
+    fn tumours_are_told_apart() {
+        for seed in 0..5 {
+            let (train, test) = breast_cancer().unwrap().dataset::<30, 2, f64>().unwrap().split_stratified(0.25, seed);
+            let scaler = StandardScaler::fit(train.all().inputs(), 30).unwrap();
+            let scaled = |numbers: &[f64]| {
+                let mut numbers = numbers.to_vec();
+                scaler.transform(&mut numbers).unwrap();
+                numbers
+            };
+            let model = LogisticRegression::new(1.0).fit(&scaled(train.all().inputs()), train.all().targets()).unwrap();
+            let told = model.classes(&scaled(test.all().inputs())).unwrap();
+            let right = told.iter().zip(test.all().targets()).filter(|(told, is)| told == is).count();
+            assert!(right as f64 / test.len() as f64 >= 0.95, "{right} of {} with seed {seed}", test.len());
+        }
     }
 
     #[test]
