@@ -10,5 +10,5 @@ mod target;
 pub use dataset::{Batches, Dataset, MiniBatch};
 pub use scaler::StandardScaler;
 pub use table::{Table, breast_cancer, wine};
-pub(crate) use target::finite;
 pub use target::{Class, Labels, Target, Values, one_hot};
+pub(crate) use target::{checked_ids, finite};

@@ -28,6 +28,10 @@ carrier! {
     AdaptiveAvgPool2d<H, W = H>;
     /// [`Repeat`](super::repeat::Repeat) with the number as a type.
     Repeat<F, N>;
+    /// [`RepeatShared`](super::repeat::RepeatShared) with the number as a type.
+    RepeatShared<F, N>;
+    /// [`Embedding`](super::embedding::Embedding) with sizes as types.
+    Embedding<V, D, PaddingIdx = Const<{ usize::MAX }>>;
 }
 
 /// The same layers with other sizes: one impl for each number of arguments, the rest being the defaults.
@@ -47,4 +51,6 @@ resize! {
     AvgPool2d(K, S, P, Count): (A), (A, B), (A, B, C);
     AdaptiveAvgPool2d(H, W): (A), (A, B);
     Repeat(F, N): (A, B);
+    RepeatShared(F, N): (A, B);
+    Embedding(V, D, PaddingIdx): (A, B), (A, B, C);
 }

@@ -23,7 +23,7 @@ pub(crate) trait Pointwise: Sync {
 /// Makes a [`Pointwise`] loss a [`Loss`](super::Loss) of outputs of any shape, and values of the same.
 macro_rules! pointwise {
     ($Loss:ident) => {
-        impl<S: $crate::types::Sample> $crate::learn::Loss<S, $crate::data::Values<S>> for $Loss {
+        impl<S: $crate::types::Plain> $crate::learn::Loss<S, $crate::data::Values<S>> for $Loss {
             fn part<E: $crate::float::Float>(&self, outputs: &[E], targets: &[E], scale: E, d_outputs: &mut [E]) -> E {
                 let mut sum = E::zero();
                 for ((&y, &t), d) in outputs.iter().zip(targets).zip(d_outputs) {

@@ -13,7 +13,7 @@ use core::ops::Range;
 use dfdx::prelude::{SumTo, TryMul};
 use dfdx::tensor::OwnedTape;
 use dfdx::tensor_ops::Device;
-use formwork::engine::{Engine, Flat, Objective, TapedScalar};
+use formwork::engine::{Architecture, Engine, Flat, Objective, State, TapedScalar};
 use formwork::prelude::*;
 
 /// A network of one layer.
@@ -24,13 +24,14 @@ impl<N: Network> Subject for Alone<N> {
     where
         Cpu: Backend<E>,
     {
-        assert!(golden.shape("x").ends_with(N::Input::DIMS.sizes()) && golden.shape("y").ends_with(N::Output::DIMS.sizes()));
+        assert!(golden.shape("x").ends_with(N::Input::PARTS.x.sizes()) && golden.shape("y").ends_with(N::Output::PARTS.x.sizes()));
         let device = Cpu::default();
         let params = N::parameters();
         let names: Vec<String> = params.iter().map(|param| param.name.clone()).collect();
-        let mut engine = G::new(&device, N::SPEC, N::Input::DIMS, golden.flat(&params, &names))?;
+        let state = State { parameters: golden.flat(&params, &names), buffers: Vec::new() };
+        let mut engine = G::new(&device, Architecture::of::<N>(), state)?;
         let inputs: Vec<E> = golden.numbers("x");
-        let samples = inputs.len() / N::Input::DIMS.numel();
+        let samples = inputs.len() / N::Input::WIDTH;
 
         let outputs = engine.infer(device.tensor_from_vec(inputs.clone(), (inputs.len(),)), samples)?;
         comparison.tensor("y", &outputs.as_vec());
