@@ -32,8 +32,9 @@
 //! | [`portable`] | the first engine: every layer in dfdx operations, on any device, differentiated by dfdx's tape. What a layer means. |
 //! | [`cpu`] | the second: a plan over one flat buffer of parameters and one workspace, without a tape and without allocating. |
 //! | `kernels` | numeric kernels that know nothing of layers: matrix products, windows. The `unsafe` of this crate is there and in the pool of threads. |
-//! | [`learn`] | losses, optimizers, and how weights begin. |
-//! | [`data`] | data sets whose shapes are types; the digits. |
+//! | [`learn`] | losses, optimizers, learning rates, and how weights begin. |
+//! | [`regression`] | ridge, lasso and logistic regression on plain numbers, in closed form and by descent. |
+//! | [`data`] | data sets whose shapes are types; the digits, tables. |
 //! | `checkpoint`, `summary`, `gradient_check` | files of parameters, the table of a network, gradients against differences. |
 //! | `formwork-derive` | the macros: they place each check on the tokens of the layer it is about. |
 //!
@@ -63,6 +64,7 @@ mod model;
 mod noise;
 pub mod portable;
 pub mod prelude;
+pub mod regression;
 mod summary;
 pub mod types;
 

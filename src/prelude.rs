@@ -36,7 +36,10 @@ pub use crate::layers::softmax::{LogSoftmax, Softmax};
 pub use crate::layers::tanh::Tanh;
 pub use crate::layers::tied::Tied;
 pub use crate::layers::upsample::{Bilinear, BilinearAligned, Nearest, Upsample2d};
-pub use crate::learn::{Adam, BceWithLogits, CrossEntropy, Loss, Mse, Optimizer, Scheme, Sgd};
+pub use crate::learn::{
+    Adagrad, Adam, BceWithLogits, CosineAnnealingLr, CrossEntropy, ExponentialLr, Huber, KlDiv, L1, LearningRate, LinearLr, Loss, Mse, OneCycleLr,
+    Optimizer, RmsProp, Schedule, Scheme, Sgd, StepLr, TokenCrossEntropy, WarmUp,
+};
 pub use crate::model::Model;
 pub use crate::types::{Batch, Ids, Layer, Net, Network, Plain, Sample, Size, Spec};
 pub use formwork_derive::{Layer, block, network};

@@ -2,7 +2,7 @@
 
 use super::family::{Family, Subject};
 use super::losses::Stored;
-use super::optimizers::AdamHyper;
+use super::optimizers::{AdamHyper, Hyper};
 use super::reference::{Comparison, Given, Golden};
 use core::marker::PhantomData;
 use formwork::engine::Engine;
