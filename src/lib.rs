@@ -33,6 +33,7 @@
 //! | [`cpu`] | the second: a plan over one flat buffer of parameters and one workspace, without a tape and without allocating. |
 //! | `kernels` | numeric kernels that know nothing of layers: matrix products, windows. The `unsafe` of this crate is there and in the pool of threads. |
 //! | [`learn`] | losses, optimizers, and how weights begin. |
+//! | [`filters`] | classical filters of images, and convolution as a matrix. |
 //! | [`data`] | data sets whose shapes are types; the digits. |
 //! | `checkpoint`, `summary`, `gradient_check` | files of parameters, the table of a network, gradients against differences. |
 //! | `formwork-derive` | the macros: they place each check on the tokens of the layer it is about. |
@@ -54,6 +55,7 @@ pub mod cpu;
 pub mod data;
 pub mod engine;
 mod error;
+pub mod filters;
 mod float;
 mod gradient_check;
 mod kernels;

@@ -8,6 +8,7 @@ pub use crate::error::Error;
 pub use crate::float::Float;
 pub use crate::layers::conv::Conv2d;
 pub use crate::layers::dropout::Dropout;
+pub use crate::layers::filter::Filter;
 pub use crate::layers::gelu::{Gelu, GeluTanh};
 pub use crate::layers::generic;
 pub use crate::layers::leaky_relu::LeakyRelu;

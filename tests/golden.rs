@@ -6,6 +6,8 @@
 
 #[path = "golden/family.rs"]
 mod family;
+#[path = "golden/filters.rs"]
+mod filters;
 #[path = "golden/layers.rs"]
 mod layers;
 #[path = "golden/losses.rs"]
@@ -54,6 +56,7 @@ tests! {
     bce_with_logits: "BCEWithLogitsLoss" => losses::bce_with_logits;
     sgd: "SGD" => optimizers::sgd;
     adam: "Adam" => optimizers::adam;
+    image_filter: "ImageFilter" => filters::image_filter;
     mlp: "MLP" => models::mlp;
     lenet: "LeNet" => models::lenet;
 }
@@ -74,7 +77,6 @@ const TO_COME: &[&str] = &[
     "GRU",
     "GroupNorm",
     "HuberLoss",
-    "ImageFilter",
     "KLDivLoss",
     "L1Loss",
     "LSTM",

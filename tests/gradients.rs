@@ -8,6 +8,7 @@ use formwork::cpu::Static;
 use formwork::engine::Engine;
 use formwork::gradient_check;
 use formwork::layers::custom::*;
+use formwork::layers::filter::*;
 use formwork::portable::Portable;
 use formwork::prelude::*;
 
@@ -41,6 +42,11 @@ gradients! {
     avg_pool2d_ignoring_padding: generic::AvgPool2d<Const<3>, Const<1>, Const<1>, IgnorePadding>, [2, 4, 5] => [2, 4, 5];
     adaptive_avg_pool2d: AdaptiveAvgPool2d<2, 3>, [2, 5, 7] => [2, 2, 3];
     global_avg_pool2d: GlobalAvgPool2d, [3, 4, 5] => [3];
+    filter_mean: Filter<Zeros, Mean<3>>, [2, 4, 5] => [2, 4, 5];
+    filter_gaussian: Filter<Reflect, Gaussian<2, 3>>, [2, 4, 5] => [2, 4, 5];
+    filter_sobel: Residual<Filter<Nearest, Sobel<X>>, Filter<Mirror, Sobel<Y>>>, [2, 4, 5] => [2, 4, 5];
+    filter_laplace: (Filter<Mirror, Laplace>, Tanh), [2, 4, 5] => [2, 4, 5];
+    filter_larger_than_the_image: Filter<Nearest, Mean<7>>, [1, 2, 1] => [1, 2, 1];
     flatten: Flatten, [2, 3, 2] => [12];
     reshape: Reshape<Rank2<3, 4>>, [2, 3, 2] => [3, 4];
     dropout: (Linear<4, 40>, Dropout<30>, Linear<40, 2>), [4] => [2];

@@ -15,6 +15,7 @@ pub mod conv;
 pub mod custom;
 pub mod dropout;
 pub(crate) mod elementwise;
+pub mod filter;
 pub mod gelu;
 pub mod generic;
 pub mod leaky_relu;
@@ -90,6 +91,8 @@ leaves! {
     Pool2d(pool::Pool2dSpec),
     /// Mean over the image, in a grid of places.
     AdaptiveAvgPool2d(pool::AdaptiveAvgPool2dSpec),
+    /// A kernel that is not learned, on each channel.
+    Filter(filter::FilterSpec),
     /// Another shape for the same numbers.
     Reshape(reshape::ReshapeSpec),
     /// Random zeros in training.
