@@ -2,6 +2,7 @@
 
 mod dataset;
 pub mod digits;
+pub mod idx;
 mod target;
 
 pub use dataset::{Batches, Dataset, MiniBatch};
