@@ -4,14 +4,14 @@ use crate::engine::{Backend, Engine};
 use crate::error::{Error, Mismatch};
 use crate::float::Float;
 use crate::model::Model;
-use crate::types::{NamedParam, Network};
+use crate::types::{NamedParam, Network, Role, tensors};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use std::io::Write;
 use std::path::Path;
 
 impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
-    /// Saves the parameters as a safetensors file, under their names as in a PyTorch `state_dict`.
+    /// Saves the parameters and buffers as a safetensors file, under their names as in a PyTorch `state_dict`.
     ///
     /// The file is written beside its place and then renamed, so that whatever happens there is the old one or the new one.
     ///
@@ -34,23 +34,24 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
     /// ```
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         let path = path.as_ref();
-        let numbers = self.parameters();
-        let bytes: Vec<(NamedParam, Vec<u8>)> = N::parameters()
+        let (parameters, buffers) = (self.parameters(), self.buffers());
+        let bytes: Vec<(NamedParam, Vec<u8>)> = tensors(N::SPEC)
             .into_iter()
-            .map(|param| {
-                let bytes = E::to_le_bytes(&numbers[param.range()]);
-                (param, bytes)
+            .map(|tensor| {
+                let numbers = if tensor.role == Role::Trained { &parameters } else { &buffers };
+                let bytes = to_bytes(&tensor, &numbers[tensor.range()]);
+                (tensor, bytes)
             })
             .collect();
-        let views = bytes.iter().map(|(param, bytes)| {
-            let view = TensorView::new(E::DTYPE, param.dims.sizes().to_vec(), bytes);
-            (param.name.as_str(), view.unwrap_or_else(|error| unreachable!("{}: {error}", param.name)))
+        let views = bytes.iter().map(|(tensor, bytes)| {
+            let view = TensorView::new(dtype::<E>(tensor), tensor.dims.sizes().to_vec(), bytes);
+            (tensor.name.as_str(), view.unwrap_or_else(|error| unreachable!("{}: {error}", tensor.name)))
         });
         let data = safetensors::serialize(views, None).unwrap_or_else(|error| unreachable!("parameters have names of their own: {error}"));
         replace(path, &data)
     }
 
-    /// Loads parameters that [`Model::save`] or PyTorch has saved; numbers of the other float type are converted.
+    /// Loads parameters and buffers that [`Model::save`] or PyTorch has saved; numbers of the other float type are converted.
     ///
     /// # Errors
     /// [`Error::File`], [`Error::Safetensors`], or [`Error::Parameters`] with every tensor that is missing, unknown or of
@@ -59,30 +60,48 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
         let path = path.as_ref();
         let data = std::fs::read(path).map_err(Error::file(path, "read it"))?;
         let file = SafeTensors::deserialize(&data).map_err(|error| Error::Safetensors { path: path.to_owned(), message: error.to_string() })?;
-        let parameters = N::parameters();
+        let expected = tensors(N::SPEC);
         let mut mismatches = Vec::new();
-        let mut numbers = Vec::with_capacity(N::SCALARS);
-        for param in &parameters {
+        let (mut parameters, mut buffers) = (Vec::with_capacity(N::SCALARS), Vec::new());
+        for param in &expected {
             match tensor::<E>(&file, param) {
-                Ok(tensor) => numbers.extend(tensor),
+                Ok(numbers) => if param.role == Role::Trained { &mut parameters } else { &mut buffers }.extend(numbers),
                 Err(mismatch) => mismatches.push(mismatch),
             }
         }
-        let mut tensors = file.tensors(); // in no particular order
-        tensors.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        for (name, view) in tensors {
-            if !parameters.iter().any(|param| param.name == name) {
+        let mut given = file.tensors(); // in no particular order
+        given.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        for (name, view) in given {
+            if !expected.iter().any(|param| param.name == name) {
                 mismatches.push(Mismatch::Unknown { name, given: view.shape().to_vec() });
             }
         }
         if !mismatches.is_empty() {
             return Err(Error::Parameters { path: path.to_owned(), network: N::NAME, mismatches });
         }
-        self.set_parameters(&numbers)
+        self.set_parameters(&parameters)?;
+        self.set_buffers(&buffers)
     }
 }
 
-/// The numbers of one parameter.
+/// The type of a tensor's numbers in a file: a counter is a whole number, as in PyTorch.
+fn dtype<E: Float>(tensor: &NamedParam) -> Dtype {
+    if tensor.role == Role::Counter { Dtype::I64 } else { E::DTYPE }
+}
+
+fn to_bytes<E: Float>(tensor: &NamedParam, numbers: &[E]) -> Vec<u8> {
+    if tensor.role == Role::Counter {
+        return numbers.iter().flat_map(|x| (x.f64() as i64).to_le_bytes()).collect();
+    }
+    E::to_le_bytes(numbers)
+}
+
+fn counts<E: Float>(bytes: &[u8]) -> Vec<E> {
+    let (chunks, _) = bytes.as_chunks();
+    chunks.iter().map(|chunk| E::of(i64::from_le_bytes(*chunk) as f64)).collect()
+}
+
+/// The numbers of one parameter or buffer.
 fn tensor<E: Float>(file: &SafeTensors<'_>, param: &NamedParam) -> Result<Vec<E>, Mismatch> {
     let name = || param.name.clone();
     let view = file.tensor(&param.name).map_err(|_| Mismatch::Missing { name: name(), expected: param.dims })?;
@@ -91,6 +110,7 @@ fn tensor<E: Float>(file: &SafeTensors<'_>, param: &NamedParam) -> Result<Vec<E>
     }
     let numbers: Vec<E> = match view.dtype() {
         dtype if dtype == E::DTYPE => E::from_le_bytes(view.data()),
+        Dtype::I64 if param.role == Role::Counter => counts(view.data()),
         Dtype::F32 => <f32 as Float>::from_le_bytes(view.data()).into_iter().map(|x| E::of(x.into())).collect(),
         Dtype::F64 => <f64 as Float>::from_le_bytes(view.data()).into_iter().map(E::of).collect(),
         other => return Err(Mismatch::Type { name: name(), given: format!("{other:?}") }),

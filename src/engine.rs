@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::float::Float;
 use crate::learn::Optimizer;
 use crate::noise::Noise;
-use crate::types::{Dims, Spec};
+use crate::types::{Dims, Network, Parts, Sample, Spec};
 use core::ops::Range;
 use dfdx::shapes::Rank0;
 use dfdx::tensor::{Cpu, OwnedTape, Tensor};
@@ -68,13 +68,41 @@ pub struct Gradients<E> {
     pub parameters: Vec<E>,
 }
 
+/// A network as values: what an engine is made for.
+#[derive(Clone, Copy)]
+pub struct Architecture {
+    /// The layers.
+    pub spec: &'static Spec,
+    /// What a sample is, which fits the layers.
+    pub input: Parts<Dims>,
+    /// What it becomes.
+    pub output: Parts<Dims>,
+}
+
+impl Architecture {
+    /// A network's type as values.
+    pub const fn of<N: Network>() -> Self {
+        Architecture { spec: N::SPEC, input: N::Input::PARTS, output: N::Output::PARTS }
+    }
+}
+
+/// The numbers that belong to a network, in the order of [`parameters`](crate::types::parameters) and
+/// [`buffers`](crate::types::buffers).
+#[derive(Clone, Debug, PartialEq)]
+pub struct State<E> {
+    /// What an optimizer moves.
+    pub parameters: Vec<E>,
+    /// What layers write themselves.
+    pub buffers: Vec<E>,
+}
+
 /// Runs one network: holds its parameters where the machine wants them, and knows its own way forward and back.
 pub trait Engine<E: Float, D: Device<E>>: Sized {
-    /// An engine for layers that fit samples of shape `input`, with these parameters in the order of the flat buffer.
+    /// An engine for a network with these numbers.
     ///
     /// # Errors
     /// Those of the device.
-    fn new(device: &D, spec: &'static Spec, input: Dims, parameters: Vec<E>) -> Result<Self, Error>;
+    fn new(device: &D, network: Architecture, state: State<E>) -> Result<Self, Error>;
 
     /// The parameters as plain numbers.
     fn parameters(&self) -> Vec<E>;
@@ -85,13 +113,23 @@ pub trait Engine<E: Float, D: Device<E>>: Sized {
     /// Those of the device.
     fn set_parameters(&mut self, parameters: &[E]) -> Result<(), Error>;
 
+    /// The buffers as plain numbers.
+    fn buffers(&self) -> Vec<E>;
+
+    /// Takes other buffers, as many as there are.
+    ///
+    /// # Errors
+    /// Those of the device.
+    fn set_buffers(&mut self, buffers: &[E]) -> Result<(), Error>;
+
     /// What some samples become, without randomness.
     ///
     /// # Errors
     /// Those of the device.
     fn infer(&self, inputs: Flat<E, D>, samples: usize) -> Result<Flat<E, D>, Error>;
 
-    /// One step of an optimizer; returns the loss before it.
+    /// One step of an optimizer; returns the loss before it. With noise the network is being trained: it drops numbers, and
+    /// normalises by the statistics of the batch.
     ///
     /// # Errors
     /// Those of the device, and [`Error::Optimizer`].
@@ -104,7 +142,7 @@ pub trait Engine<E: Float, D: Device<E>>: Sized {
         optimizer: &mut dyn Optimizer<E>,
     ) -> Result<E, Error>;
 
-    /// The loss and its gradients, with the parameters left as they are.
+    /// The loss and its gradients, with the parameters and buffers left as they are.
     ///
     /// # Errors
     /// Those of the device.

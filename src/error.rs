@@ -93,6 +93,16 @@ pub enum Error {
         /// The number given.
         class: usize,
     },
+    /// A token id that is none.
+    #[error("sample {index}: expected an id below {vocabulary}, given {id}")]
+    Id {
+        /// Which sample, counted from 0.
+        index: usize,
+        /// What ids are below.
+        vocabulary: usize,
+        /// The number given.
+        id: usize,
+    },
     /// A number that is not finite, where data must be.
     #[error("{what} {index}: expected a finite number, given {value}")]
     NotFinite {

@@ -1,11 +1,11 @@
 //! Gradients against central differences.
 
 use crate::cpu::Static;
-use crate::engine::{Engine, Flat, Gradients, Objective, TapedScalar};
+use crate::engine::{Architecture, Engine, Flat, Gradients, Objective, State, TapedScalar};
 use crate::error::Error;
 use crate::noise::Noise;
 use crate::portable::Portable;
-use crate::types::{Dims, NamedParam, Network, Sample, Spec, check, parameters, scalars};
+use crate::types::{Dims, NamedParam, Network, Parts, Slot, buffers, check, parameters};
 use core::ops::Range;
 use dfdx::prelude::{SumTo, TryMul};
 use dfdx::tensor::{Cpu, OwnedTape};
@@ -30,37 +30,81 @@ use dfdx::tensor_ops::Device;
 /// ```
 pub fn gradient_check<N: Network>(seed: u64) -> Result<(), Error> {
     const { check::<N>() };
-    Subject { name: N::NAME, spec: N::SPEC, input: N::Input::DIMS, output: N::Output::DIMS, noise: Noise::new(seed) }.check()
+    Subject { name: N::NAME, network: Architecture::of::<N>(), noise: Noise::new(seed) }.check()
 }
 
 /// The network that is checked, as values.
 struct Subject {
     name: &'static str,
-    spec: &'static Spec,
-    input: Dims,
-    output: Dims,
+    network: Architecture,
     /// Dropout drops the same numbers each time.
     noise: Noise,
 }
 
 impl Subject {
     fn check(&self) -> Result<(), Error> {
-        let device = Cpu::default();
-        let random = |stream: u64, numel: usize| (0..numel as u64).map(|i| 2.0 * self.noise.split(stream).uniform(i) - 1.0).collect::<Vec<f64>>();
-        let inputs = random(1, SAMPLES * self.input.numel());
-        let parameters = random(2, scalars(self.spec));
-        let weights = WeightedSum { weights: random(3, SAMPLES * self.output.numel()) };
-        let portable = Portable::new(&device, self.spec, self.input, parameters.clone())?;
-        Check { subject: self, lowering: "portable", engine: portable, weights: &weights }.run(&inputs, &parameters)?;
-        let fixed = Static::new(&device, self.spec, self.input, parameters.clone())?;
-        Check { subject: self, lowering: "static", engine: fixed, weights: &weights }.run(&inputs, &parameters)
+        let (device, spec) = (Cpu::default(), self.network.spec);
+        let inputs = self.inputs();
+        let numel = |tensors: Vec<NamedParam>| tensors.last().map_or(0, |last| last.range().end);
+        let state = State { parameters: self.random(2, numel(parameters(spec))), buffers: vec![1.0; numel(buffers(spec))] };
+        let weights = WeightedSum { weights: self.random(3, SAMPLES * self.network.output.numel()) };
+        let portable = Portable::new(&device, self.network, state.clone())?;
+        Check { subject: self, lowering: "portable", engine: portable, weights: &weights }.run(&inputs, &state.parameters)?;
+        let fixed = Static::new(&device, self.network, state.clone())?;
+        Check { subject: self, lowering: "static", engine: fixed, weights: &weights }.run(&inputs, &state.parameters)
+    }
+
+    fn random(&self, stream: u64, numel: usize) -> Vec<f64> {
+        (0..numel as u64).map(|i| 2.0 * self.noise.split(stream).uniform(i) - 1.0).collect()
+    }
+
+    /// Samples that are what the network is declared to take: numbers, ids, and marks of padding.
+    fn inputs(&self) -> Vec<f64> {
+        let (input, numbers) = (self.network.input, self.random(1, SAMPLES * self.network.input.numel()));
+        let kinds = (0..SAMPLES).flat_map(|_| kinds(input));
+        numbers.into_iter().zip(kinds).map(|(x, kind)| kind.number(x)).collect()
     }
 
     /// The name and index of each number of the flat buffer.
     fn parameter_names(&self) -> Vec<String> {
         let numbers = |param: NamedParam| (0..param.dims.numel()).map(move |i| format!("{}[{i}]", param.name));
-        parameters(self.spec).into_iter().flat_map(numbers).collect()
+        parameters(self.network.spec).into_iter().flat_map(numbers).collect()
     }
+}
+
+/// What a number of a sample stands for.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Number,
+    Id {
+        vocabulary: usize,
+    },
+    /// 1 where there is padding: at the end of a sequence, which is never all padding.
+    Padding {
+        is_first: bool,
+    },
+}
+
+impl Kind {
+    /// A number of this kind, of one between -1 and 1.
+    fn number(self, x: f64) -> f64 {
+        match self {
+            Kind::Number => x,
+            Kind::Id { vocabulary } => ((x + 1.0) / 2.0 * vocabulary as f64).floor(),
+            Kind::Padding { is_first } => f64::from(u8::from(x > 0.3 && !is_first)),
+        }
+    }
+}
+
+/// The kinds of the numbers of a sample.
+fn kinds(input: Parts<Dims>) -> impl Iterator<Item = Kind> {
+    let of = |slot: Option<Slot>, dims: Dims, i: usize| match (slot, dims.vocabulary()) {
+        (_, Some(vocabulary)) => Kind::Id { vocabulary },
+        (Some(Slot::Padding | Slot::MemoryPadding), _) => Kind::Padding { is_first: i == 0 },
+        _ => Kind::Number,
+    };
+    let slots = Slot::ALL.into_iter().filter_map(move |slot| Some((Some(slot), *input.beside(slot)?)));
+    core::iter::once((None, input.x)).chain(slots).flat_map(move |(slot, dims)| (0..dims.numel()).map(move |i| of(slot, dims, i)))
 }
 
 /// More than a chunk, and not a whole number of them.
@@ -102,12 +146,18 @@ struct Check<'a, G> {
 impl<G: Engine<f64, Cpu>> Check<'_, G> {
     fn run(mut self, inputs: &[f64], parameters: &[f64]) -> Result<(), Error> {
         let gradients = self.gradients(inputs)?;
-        let numeric = self.slopes(inputs, |check, moved| Ok(check.gradients(moved)?.loss))?;
+        let kinds: Vec<Kind> = kinds(self.subject.network.input).collect();
+        let moves = |i: usize| kinds[i % kinds.len()] == Kind::Number;
+        let numeric = self.slopes(inputs, moves, |check, moved| Ok(check.gradients(moved)?.loss))?;
         self.compare(&gradients.inputs, &numeric, |i| format!("input[{i}]"))?;
-        let numeric = self.slopes(parameters, |check, moved| {
-            check.engine.set_parameters(moved)?;
-            Ok(check.gradients(inputs)?.loss)
-        })?;
+        let numeric = self.slopes(
+            parameters,
+            |_| true,
+            |check, moved| {
+                check.engine.set_parameters(moved)?;
+                Ok(check.gradients(inputs)?.loss)
+            },
+        )?;
         let names = self.subject.parameter_names();
         self.compare(&gradients.parameters, &numeric, |i| names[i].clone())
     }
@@ -116,11 +166,20 @@ impl<G: Engine<f64, Cpu>> Check<'_, G> {
         self.engine.gradients(inputs, SAMPLES, Some(self.subject.noise), self.weights)
     }
 
-    /// Central differences of the loss with respect to each number.
-    fn slopes(&mut self, numbers: &[f64], mut loss: impl FnMut(&mut Self, &[f64]) -> Result<f64, Error>) -> Result<Vec<f64>, Error> {
+    /// Central differences of the loss with respect to each number that can be moved; with respect to others it is 0.
+    fn slopes(
+        &mut self,
+        numbers: &[f64],
+        moves: impl Fn(usize) -> bool,
+        mut loss: impl FnMut(&mut Self, &[f64]) -> Result<f64, Error>,
+    ) -> Result<Vec<f64>, Error> {
         let mut moved = numbers.to_vec();
         let mut slopes = Vec::with_capacity(numbers.len());
         for (i, &x) in numbers.iter().enumerate() {
+            if !moves(i) {
+                slopes.push(0.0);
+                continue;
+            }
             let mut loss_at = |check: &mut Self, x| {
                 moved[i] = x;
                 loss(check, &moved)

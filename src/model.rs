@@ -1,15 +1,15 @@
 //! Models: networks with parameters, on a machine.
 
 use crate::data::{Dataset, MiniBatch, Target};
-use crate::engine::{Backend, Engine, Gradients, Objective, TapedScalar};
+use crate::engine::{Architecture, Backend, Engine, Gradients, Objective, State, TapedScalar};
 use crate::error::Error;
 use crate::float::Float;
 use crate::learn::{Bound, ByTape, Loss, Optimizer, Scheme, init};
 use crate::noise::Noise;
-use crate::types::{Batch, Network, Sample, check};
+use crate::types::{Batch, Network, Plain, Sample, check};
 use core::marker::PhantomData;
-use dfdx::prelude::{AutoDevice, ReshapeTo};
-use dfdx::shapes::{Dim, HasShape, Shape};
+use dfdx::prelude::AutoDevice;
+use dfdx::shapes::Dim;
 use dfdx::tensor::{OwnedTape, Tensor};
 
 /// A network with parameters: it computes, learns, and is saved and loaded.
@@ -86,7 +86,8 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
         // What `#[network]` proves at `cargo check`, for networks that were written otherwise.
         const { check::<N>() };
         let parameters = init::initial(&N::parameters(), scheme, seed);
-        let engine = G::new(device, N::SPEC, N::Input::DIMS, parameters)?;
+        let buffers = init::initial(&N::buffers(), scheme, seed);
+        let engine = G::new(device, Architecture::of::<N>(), State { parameters, buffers })?;
         Ok(Model { engine, device: device.clone(), noise: Noise::new(seed), steps: 0, network: PhantomData })
     }
 
@@ -116,13 +117,31 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
         self.engine.set_parameters(parameters)
     }
 
+    /// All buffers in a row, in the order of [`Network::buffers`]: what layers such as batch norm write while they are trained.
+    pub fn buffers(&self) -> Vec<E> {
+        self.engine.buffers()
+    }
+
+    /// Takes other buffers.
+    ///
+    /// # Errors
+    /// [`Error::Count`] if there are not as many; those of the device.
+    pub fn set_buffers(&mut self, buffers: &[E]) -> Result<(), Error> {
+        let expected = self.engine.buffers().len();
+        if buffers.len() != expected {
+            return Err(Error::Count { what: "buffers", expected, given: buffers.len() });
+        }
+        self.engine.set_buffers(buffers)
+    }
+
     /// What the network makes of a batch, without the randomness of training.
     ///
     /// # Shapes
-    /// `[B, ..input] -> [B, ..output]`, where `B` is a `usize` or a `Const`.
+    /// `[B, ..input] -> [B, ..output]`, where `B` is a `usize` or a `Const`; of a network with something beside its input or
+    /// output a tuple of tensors, in the order of the source.
     ///
     /// # Panics
-    /// If the device fails; see [`Model::try_forward`].
+    /// If the device fails or token ids are none; see [`Model::try_forward`].
     ///
     /// # Examples
     /// ```
@@ -136,20 +155,18 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
     /// let logits: Tensor<(usize, Const<10>), f32, _> = model.forward(images);
     /// assert_eq!(logits.shape().0, 5);
     /// ```
-    pub fn forward<B: Dim>(&self, inputs: Tensor<Batch<B, N::Input>, E, D>) -> Tensor<Batch<B, N::Output>, E, D> {
-        self.try_forward(inputs).unwrap_or_else(|error| panic!("{error}"))
+    pub fn forward<B: Dim>(&self, inputs: <N::Input as Sample>::Tensors<B, E, D>) -> <N::Output as Sample>::Tensors<B, E, D> {
+        self.try_forward::<B>(inputs).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// [`Model::forward`], with the device's errors as values.
+    /// [`Model::forward`], with errors as values.
     ///
     /// # Errors
-    /// Those of the device.
-    pub fn try_forward<B: Dim>(&self, inputs: Tensor<Batch<B, N::Input>, E, D>) -> Result<Tensor<Batch<B, N::Output>, E, D>, Error> {
-        let samples = inputs.shape().concrete()[0];
-        let Some(batch) = B::from_size(samples) else { unreachable!("the size of a batch is its first dimension") };
-        let flat = inputs.try_reshape_like(&(samples * N::Input::DIMS.numel(),)).map_err(Error::device("reading the inputs"))?;
-        let outputs = self.engine.infer(flat, samples)?;
-        outputs.try_reshape_like(&N::Output::batch(batch)).map_err(Error::device("shaping the outputs"))
+    /// Those of the device, [`Error::Id`] for token ids that are none, and [`Error::Count`] for parts of different batches.
+    pub fn try_forward<B: Dim>(&self, inputs: <N::Input as Sample>::Tensors<B, E, D>) -> Result<<N::Output as Sample>::Tensors<B, E, D>, Error> {
+        let (flat, batch) = N::Input::flat::<B, E, D>(inputs, &self.device)?;
+        let outputs = self.engine.infer(flat, batch.size())?;
+        N::Output::tensors(outputs, batch)
     }
 
     /// What the network makes of the samples of a batch, as plain numbers, sample by sample.
@@ -220,21 +237,24 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
         batch: &MiniBatch<N::Input, T, E>,
         loss: impl Fn(Tensor<Batch<usize, N::Output>, E, D, OwnedTape<E, D>>) -> TapedScalar<E, D> + Sync,
         optimizer: &mut impl Optimizer<E>,
-    ) -> Result<E, Error> {
+    ) -> Result<E, Error>
+    where
+        N::Output: Plain,
+    {
         not_empty(batch)?;
         let objective = ByTape { loss: &loss, samples: batch.len(), output: PhantomData::<fn() -> N::Output> };
         let noise = self.next_noise();
         self.engine.train(batch.inputs(), batch.len(), noise, &objective, optimizer)
     }
 
-    /// The loss of a batch and all its gradients, without the randomness of training; the parameters stay as they are.
+    /// The loss of a batch and all its gradients, as the next step of training would see them; the model stays as it is.
     ///
     /// # Errors
-    /// Those of the device.
+    /// Those of the device, and [`Error::Count`] for a batch of no samples.
     pub fn gradients<T: Target, L: Loss<N::Output, T>>(&mut self, batch: &MiniBatch<N::Input, T, E>, loss: &L) -> Result<Gradients<E>, Error> {
         not_empty(batch)?;
         let objective = Bound::<L, N::Output, T, E>::new(loss, batch.targets(), batch.len());
-        self.engine.gradients(batch.inputs(), batch.len(), None, &objective)
+        self.engine.gradients(batch.inputs(), batch.len(), Some(self.noise.split(self.steps + 1)), &objective)
     }
 
     fn next_noise(&mut self) -> Option<Noise> {

@@ -1,6 +1,6 @@
 //! A network as a table.
 
-use crate::types::{Chain, Cost, Dims, Spec, Text, cost, infer, scalars};
+use crate::types::{Chain, Cost, Dims, Parts, Spec, Text, cost, infer, scalars};
 use core::fmt;
 
 /// The layers of a network, one to a line: what [`Network::summary`](crate::types::Network::summary) returns.
@@ -43,7 +43,7 @@ pub struct Row {
 }
 
 impl Summary {
-    pub(crate) fn of(name: &'static str, spec: &Spec, input: Dims) -> Self {
+    pub(crate) fn of(name: &'static str, spec: &Spec, input: Parts<Dims>) -> Self {
         let mut rows = Vec::new();
         match spec.unnamed() {
             Spec::Chain(Chain { fields }) => {
@@ -58,16 +58,16 @@ impl Summary {
         }
         let mut total = Row::of(String::new(), spec, input);
         total.layer = name.to_owned();
-        Summary { name, input, rows, total }
+        Summary { name, input: input.x, rows, total }
     }
 }
 
 impl Row {
-    fn of(name: String, spec: &Spec, x: Dims) -> Self {
+    fn of(name: String, spec: &Spec, x: Parts<Dims>) -> Self {
         let mut label = Text::new();
         spec.write_label(&mut label);
         let Cost { output, flops, activations } = cost(spec, x);
-        Row { name, layer: label.as_str().to_owned(), output, parameters: scalars(spec), flops, activations }
+        Row { name, layer: label.as_str().to_owned(), output: output.x, parameters: scalars(spec), flops, activations }
     }
 
     fn cells(&self) -> [String; 6] {

@@ -51,6 +51,8 @@ tests! {
     silu: "SiLU" => layers::silu;
     softmax: "Softmax" => layers::softmax;
     log_softmax: "LogSoftmax" => layers::log_softmax;
+    layer_norm: "LayerNorm" => layers::layer_norm;
+    group_norm: "GroupNorm" => layers::group_norm;
     cross_entropy: "CrossEntropyLoss" => losses::cross_entropy;
     mse: "MSELoss" => losses::mse;
     bce_with_logits: "BCEWithLogitsLoss" => losses::bce_with_logits;
@@ -75,7 +77,6 @@ const TO_COME: &[&str] = &[
     "Embedding",
     "ExponentialLR",
     "GRU",
-    "GroupNorm",
     "HuberLoss",
     "KLDivLoss",
     "L1Loss",
@@ -83,7 +84,6 @@ const TO_COME: &[&str] = &[
     "LSTMClassifier",
     "LambdaLR",
     "Lasso",
-    "LayerNorm",
     "LinearLR",
     "LogisticRegression",
     "MultiheadAttention",

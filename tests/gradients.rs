@@ -1,16 +1,18 @@
 //! Every layer against central differences, on both lowerings, in f64; and the lowerings against each other.
 
-use dfdx::prelude::{BroadcastTo, TryMul};
+use core::ops::Range;
+use dfdx::prelude::{BroadcastTo, SumTo, TryMul};
 use dfdx::shapes::Axis;
-use dfdx::tensor::{Cpu, Tape};
+use dfdx::tensor::{Cpu, OwnedTape, Tape};
 use dfdx::tensor_ops::Device;
 use formwork::cpu::Static;
-use formwork::engine::Engine;
+use formwork::engine::{Architecture, Engine, Flat, Objective, State, TapedScalar};
 use formwork::gradient_check;
 use formwork::layers::custom::*;
 use formwork::layers::filter::*;
 use formwork::portable::Portable;
 use formwork::prelude::*;
+use formwork::types::{Parts, Slot};
 
 /// One test for each layer: `gradient_check` runs both lowerings.
 macro_rules! gradients {
@@ -62,6 +64,16 @@ gradients! {
     softmax_over_channels: Softmax<0>, [3, 2, 2] => [3, 2, 2];
     log_softmax: LogSoftmax, [3, 7] => [3, 7];
     log_softmax_over_channels: LogSoftmax<0>, [3, 2, 2] => [3, 2, 2];
+    layer_norm: LayerNorm<7>, [3, 7] => [3, 7];
+    layer_norm_over_two_axes: generic::LayerNorm<(Const<3>, Const<4>)>, [2, 3, 4] => [2, 3, 4];
+    layer_norm_without_affine: NoAffine<LayerNorm<7>>, [3, 7] => [3, 7];
+    layer_norm_with_another_epsilon: generic::LayerNorm<Const<7>, Eps<1, 2>>, [3, 7] => [3, 7];
+    layer_norm_within: (Linear<4, 5>, Residual<LayerNorm<5>>, Tanh), [4] => [5];
+    group_norm: GroupNorm<2, 6>, [6, 2, 3] => [6, 2, 3];
+    group_norm_of_features: GroupNorm<2, 6>, [6] => [6];
+    group_norm_of_a_sequence: GroupNorm<1, 4>, [4, 5] => [4, 5];
+    group_norm_without_affine: NoAffine<GroupNorm<2, 4>>, [4, 3, 3] => [4, 3, 3];
+    instance_norm: GroupNorm<3, 3>, [3, 4, 4] => [3, 4, 4];
     nothing: (), [3] => [3];
     sequence: (Linear<4, 5>, Tanh, Linear<5, 2>), [4] => [2];
     residual: Residual<(Linear<4, 5>, Tanh, Linear<5, 4>)>, [4] => [4];
@@ -72,8 +84,34 @@ gradients! {
     skip_concat_of_nothing: (Tanh, SkipConcat<()>), [3] => [6];
     skip_concat_of_skips: (Conv2d<1, 2, 3, 1, 1>, SkipConcat<(Tanh, SkipConcat<Conv2d<2, 1, 3, 1, 1>>)>), [1, 4, 4] => [5, 4, 4];
     repeat: Repeat<(Linear<4, 4>, Tanh), 3>, [4] => [4];
+    repeat_shared: RepeatShared<(Linear<4, 4>, Tanh), 3>, [4] => [4];
+    parallel: (Parallel<(Conv2d<2, 3, 3, 1, 1>, Conv2d<2, 1, 1>, ())>, Tanh), [2, 4, 4] => [6, 4, 4];
+    parallel_sum: (Parallel<(Linear<4, 3>, (Linear<4, 5>, Tanh, Linear<5, 3>), Linear<4, 3>), Sum>, Tanh), [4] => [3];
     a_layer_of_ones_own: (Linear<3, 3>, Jitter<3>, Tanh), [5, 3] => [5, 3];
     cnn: (Conv2d<1, 3, 3, 1, 1>, Gelu, AvgPool2d<2>, Conv2d<3, 4, 3>, Tanh, Flatten, Linear<16, 3>, LogSoftmax), [1, 8, 8] => [3];
+}
+
+/// The same for networks that read token ids, or look at what is beside their input.
+macro_rules! gradients_of_networks {
+    ($($name:ident: $Layer:ty, $input:tt => $output:tt;)*) => { $(
+        #[test]
+        fn $name() {
+            #[network($input => $output)]
+            type Subject = $Layer;
+            gradient_check::<Subject>(0).unwrap();
+            lowerings_agree::<Subject, f64>(1e-12);
+            lowerings_agree::<Subject, f32>(1e-5);
+        }
+    )* };
+}
+
+gradients_of_networks! {
+    embedding: (Embedding<5, 3>, Tanh), [ids < 5; 4] => [4, 3];
+    embedding_of_one_id: Embedding<5, 3>, [ids < 5] => [3];
+    embedding_with_a_row_for_padding: (Embedding<6, 3, 5>, Tanh), [ids < 5; 4] => [4, 3];
+    tied: Tied<Embedding<5, 3>, (Linear<3, 3>, Tanh), NoBias<Linear<3, 5>>>, [ids < 5; 4] => [4, 5];
+    encode: (Encode<(Embedding<5, 3>, Tanh)>, Linear<2, 2>), { x: [4, 2], memory: [ids < 5; 3] } => { x: [4, 2], memory: [3, 3] };
+    encode_within_a_skip: Residual<(Encode<Linear<3, 3>>, Linear<2, 2>)>, { x: [4, 2], memory: [6, 3] } => { x: [4, 2], memory: [6, 3] };
 }
 
 /// A layer of one's own: a factor for each feature, which in training is a little off at random.
@@ -102,40 +140,91 @@ impl Meaning for Scale {
     }
 }
 
-/// Outputs and gradients of the static lowering are those of the portable one, with dropout and all.
+/// `Σ w y / n`, with or without dfdx's tape.
+struct WeightedMean<E> {
+    weights: Vec<E>,
+    on_tape: bool,
+}
+
+impl<E: Float, D: Device<E>> Objective<E, D> for WeightedMean<E> {
+    fn is_fused(&self) -> bool {
+        !self.on_tape
+    }
+
+    fn part(&self, samples: Range<usize>, outputs: &[E], d_outputs: &mut [E]) -> E {
+        let (width, scale) = (self.weights.len() / SAMPLES, E::one() / E::of(self.weights.len() as f64));
+        let weights = &self.weights[samples.start * width..samples.end * width];
+        d_outputs.iter_mut().zip(weights).for_each(|(d, &w)| *d = w * scale);
+        outputs.iter().zip(weights).fold(E::zero(), |sum, (&y, &w)| sum + y * w * scale)
+    }
+
+    fn taped(&self, outputs: Flat<E, D, OwnedTape<E, D>>) -> Result<TapedScalar<E, D>, D::Err> {
+        let weights = outputs.device().try_tensor_from_vec(self.weights.clone(), (self.weights.len(),))?;
+        outputs.try_mul(weights)?.try_mul(E::one() / E::of(self.weights.len() as f64))?.try_sum()
+    }
+}
+
+const SAMPLES: usize = 19;
+
+fn random<E: Float>(stream: u64, numel: usize) -> Vec<E> {
+    let noise = formwork::Noise::new(3).split(stream);
+    (0..numel as u64).map(|i| E::of(noise.uniform(i) - 0.5)).collect()
+}
+
+/// Samples that are what a network is declared to take: numbers, ids, and marks of padding at the end of a sequence.
+fn samples<E: Float>(input: Parts<Dims>) -> Vec<E> {
+    let slots = Slot::ALL.into_iter().filter_map(|slot| Some((Some(slot), *input.beside(slot)?)));
+    let parts: Vec<(Option<Slot>, Dims)> = core::iter::once((None, input.x)).chain(slots).collect();
+    let number = |slot: Option<Slot>, dims: Dims, i: usize, x: E| match (slot, dims.vocabulary()) {
+        (_, Some(vocabulary)) => ((x + E::of(0.5)) * E::of(vocabulary as f64)).floor(),
+        (Some(Slot::Padding | Slot::MemoryPadding), _) => {
+            if i > 0 && x > E::of(0.1) {
+                E::one()
+            } else {
+                E::zero()
+            }
+        }
+        _ => x,
+    };
+    let mut numbers = random::<E>(1, SAMPLES * input.numel()).into_iter();
+    let mut sample = || parts.iter().flat_map(|&(slot, dims)| (0..dims.numel()).map(move |i| (slot, dims, i))).collect::<Vec<_>>();
+    (0..SAMPLES).flat_map(|_| sample()).zip(&mut numbers).map(|((slot, dims, i), x)| number(slot, dims, i, x)).collect()
+}
+
+/// Outputs and gradients of the static lowering are those of the portable one, with dropout and batch statistics and all.
 fn lowerings_agree<N: Network, E: Float>(tolerance: f64)
 where
     Cpu: Backend<E, Engine = Static<E>>,
     Static<E>: Engine<E, Cpu>,
     Portable<E, Cpu>: Engine<E, Cpu>,
 {
-    let (device, samples) = (Cpu::default(), 19);
-    let mut fixed = Model::<N, E, Cpu>::try_new(&device, 5, Scheme::He).unwrap();
-    let mut portable = Model::<N, E, Cpu, Portable<E, Cpu>>::try_new(&device, 5, Scheme::He).unwrap();
-    let noise = formwork::Noise::new(3);
-    let random = |stream: u64, numel: usize| (0..numel as u64).map(|i| E::of(noise.split(stream).uniform(i) - 0.5)).collect::<Vec<E>>();
-    let inputs = random(1, samples * N::Input::DIMS.numel());
-    let targets = random(2, samples * N::Output::DIMS.numel());
-    let data = Dataset::<N::Input, Values<N::Output>, E>::new(inputs, targets).unwrap().all();
-    close(&fixed.predict(&data).unwrap(), &portable.predict(&data).unwrap(), tolerance);
-    let (a, b) = (fixed.gradients(&data, &Mse).unwrap(), portable.gradients(&data, &Mse).unwrap());
-    close(&[a.loss], &[b.loss], tolerance);
-    close(&a.inputs, &b.inputs, tolerance);
-    close(&a.parameters, &b.parameters, tolerance);
-    // Two steps: the second sees the first one's parameters, and other random numbers.
-    let (mut sgd_a, mut sgd_b) = (Sgd::new(0.1), Sgd::new(0.1));
-    for _ in 0..2 {
-        let a = fixed.train(&data, &Mse, &mut sgd_a).unwrap();
-        let b = portable.train(&data, &Mse, &mut sgd_b).unwrap();
+    let (device, network) = (Cpu::default(), Architecture::of::<N>());
+    let model = Model::<N, E, Cpu>::new(5);
+    let state = State { parameters: model.parameters(), buffers: model.buffers() };
+    let mut fixed = Static::<E>::new(&device, network, state.clone()).unwrap();
+    let mut portable = Portable::<E, Cpu>::new(&device, network, state).unwrap();
+    let inputs = samples::<E>(network.input);
+    let tensor = || device.tensor_from_vec(inputs.clone(), (inputs.len(),));
+    let infer = |fixed: &Static<E>, portable: &Portable<E, Cpu>| {
+        close(&fixed.infer(tensor(), SAMPLES).unwrap().as_vec(), &portable.infer(tensor(), SAMPLES).unwrap().as_vec(), tolerance);
+    };
+    infer(&fixed, &portable);
+    let noise = formwork::Noise::new(4);
+    for (on_tape, noise) in [(false, None), (false, Some(noise)), (true, Some(noise))] {
+        let objective = WeightedMean { weights: random(2, SAMPLES * network.output.numel()), on_tape };
+        let a = fixed.gradients(&inputs, SAMPLES, noise, &objective).unwrap();
+        let b = portable.gradients(&inputs, SAMPLES, noise, &objective).unwrap();
+        close(&[a.loss], &[b.loss], tolerance);
+        close(&a.inputs, &b.inputs, tolerance);
+        close(&a.parameters, &b.parameters, tolerance);
+        // The next round sees the parameters and buffers that this one leaves.
+        let a = fixed.train(&inputs, SAMPLES, noise, &objective, &mut Sgd::new(0.1)).unwrap();
+        let b = portable.train(&inputs, SAMPLES, noise, &objective, &mut Sgd::new(0.1)).unwrap();
         close(&[a], &[b], tolerance);
+        close(&fixed.parameters(), &portable.parameters(), tolerance);
+        close(&fixed.buffers(), &portable.buffers(), tolerance);
+        infer(&fixed, &portable);
     }
-    close(&fixed.parameters(), &portable.parameters(), tolerance);
-    // A loss on dfdx's tape is the same to both.
-    let loss = |y: Tensor<Batch<usize, N::Output>, E, Cpu, dfdx::tensor::OwnedTape<E, Cpu>>| dfdx::tensor_ops::MeanTo::mean(y.square());
-    let a = fixed.train_with(&data, loss, &mut sgd_a).unwrap();
-    let b = portable.train_with(&data, loss, &mut sgd_b).unwrap();
-    close(&[a], &[b], tolerance);
-    close(&fixed.parameters(), &portable.parameters(), tolerance);
 }
 
 fn close<E: Float>(a: &[E], b: &[E], tolerance: f64) {

@@ -14,11 +14,11 @@ fn dims_of<N: Network>(name: &str) -> Vec<usize> {
 }
 
 /// Runs the network once on zeros: the plans of a network go the same way as its proof.
-fn runs<N: Network>() {
-    let zeros = vec![0.0; 2 * N::Input::NUMEL];
+fn runs<N: Network<Input: Sample<Numbers<f32> = Vec<f32>>>>() {
+    let zeros = vec![0.0; 2 * N::Input::WIDTH];
     let data = Dataset::<N::Input, Class<1>>::new(zeros, vec![0, 0]).unwrap();
     let outputs = Model::<N>::new(0).predict(&data.all()).unwrap();
-    assert_eq!(outputs.len(), 2 * N::Output::NUMEL);
+    assert_eq!(outputs.len(), 2 * N::Output::WIDTH);
     assert!(outputs.iter().all(|y| y.is_finite()));
 }
 

@@ -2,10 +2,13 @@
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Attribute, Error, GenericArgument, Ident, PathArguments, Result, Type, TypePath};
+use syn::{Attribute, Error, GenericArgument, Ident, PathArguments, Result, Type, TypePath, TypeTuple};
 
 /// The layers around others, whose arguments have places of their own in a trace.
-const AROUND: [&str; 3] = ["Residual", "SkipConcat", "Repeat"];
+const AROUND: [&str; 7] = ["Residual", "SkipConcat", "Repeat", "RepeatShared", "Parallel", "Tied", "Encode"];
+
+/// The one of them whose argument is a tuple of branches, each with a place of its own.
+const BRANCHES: &str = "Parallel";
 
 /// The way to a layer: formwork's `Step`s.
 type Path = Vec<u16>;
@@ -64,10 +67,15 @@ impl Reader {
     fn named(&mut self, named: &TypePath, path: &Path) -> TokenStream {
         if is_around(named) {
             let mut named = named.clone();
+            let has_branches = last_name(&named) == BRANCHES;
             if let Some(PathArguments::AngleBracketed(arguments)) = named.path.segments.last_mut().map(|last| &mut last.arguments) {
                 for (i, argument) in arguments.args.iter_mut().enumerate() {
-                    if let GenericArgument::Type(layer) = argument {
-                        *layer = Type::Verbatim(self.layer(layer, &below(path, ARGUMENT + i as u16)));
+                    match argument {
+                        GenericArgument::Type(Type::Tuple(branches)) if has_branches && i == 0 => self.branches(branches, path),
+                        // How the branches are joined is no layer.
+                        GenericArgument::Type(_) if has_branches => {}
+                        GenericArgument::Type(layer) => *layer = Type::Verbatim(self.layer(layer, &below(path, ARGUMENT + i as u16))),
+                        _ => {}
                     }
                 }
             }
@@ -86,6 +94,12 @@ impl Reader {
         let (first, last) = ends(named.to_token_stream());
         let (open, close) = (quote_spanned!(first=> ::formwork::types::Called<), quote_spanned!(last=> >));
         quote!(#open #named, #marker #close)
+    }
+
+    fn branches(&mut self, branches: &mut TypeTuple, path: &Path) {
+        for (i, branch) in branches.elems.iter_mut().enumerate() {
+            *branch = Type::Verbatim(self.layer(branch, &below(path, ARGUMENT + i as u16)));
+        }
     }
 
     fn site(&mut self, path: &Path, layer: &Type) {

@@ -1,36 +1,124 @@
 //! `#[network]`: layers with declared shapes.
 
 use crate::layers::{Reader, ends, field};
-use proc_macro2::TokenStream;
+use proc_macro2::extra::DelimSpan;
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Error, ExprArray, Fields, Generics, Ident, Item, Result, Token, Visibility};
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Error, Expr, Fields, Generics, Ident, Item, Result, Token, Visibility, braced, bracketed, token};
 
 /// `[1, 28, 28] => [10]`
 pub struct Shapes {
-    input: ExprArray,
-    output: ExprArray,
+    input: Sample,
+    output: Sample,
+}
+
+/// `[1, 28, 28]`, `[ids < 65; 64]`, or `{ x: [5, 8], padding: [5] }`.
+struct Sample {
+    source: TokenStream,
+    sample: TokenStream,
 }
 
 impl Parse for Shapes {
     fn parse(stream: ParseStream<'_>) -> Result<Self> {
         let incomplete = || Error::new(stream.span(), "expected the shapes of a sample and of what it becomes: #[network([1, 28, 28] => [10])]");
-        let input = stream.parse().map_err(|_| incomplete())?;
-        stream.parse::<Token![=>]>().map_err(|_| incomplete())?;
-        let shapes = Shapes { input, output: stream.parse().map_err(|_| incomplete())? };
-        for shape in [&shapes.input, &shapes.output] {
-            if shape.elems.len() > 5 {
-                return Err(Error::new_spanned(shape, "a sample has at most 5 dimensions; the batch is not one of them"));
-            }
+        if !is_sample(stream) {
+            return Err(incomplete());
         }
-        Ok(shapes)
+        let input = stream.parse()?;
+        stream.parse::<Token![=>]>().map_err(|_| incomplete())?;
+        if !is_sample(stream) {
+            return Err(incomplete());
+        }
+        Ok(Shapes { input, output: stream.parse()? })
     }
 }
 
-/// `[1, 28, 28]` as a type of dfdx.
-fn shape(sizes: &ExprArray) -> TokenStream {
-    let sizes = sizes.elems.iter().map(|size| quote!(::formwork::prelude::Const<{ #size }>));
-    quote!((#(#sizes,)*))
+fn is_sample(stream: ParseStream<'_>) -> bool {
+    stream.peek(token::Bracket) || stream.peek(token::Brace)
+}
+
+impl Parse for Sample {
+    fn parse(stream: ParseStream<'_>) -> Result<Self> {
+        if stream.peek(token::Brace) {
+            return parts(stream);
+        }
+        let (content, brackets);
+        brackets = bracketed!(content in stream);
+        let source = delimited(Delimiter::Bracket, &content, brackets.span)?;
+        Ok(Sample { source, sample: shape(&content, brackets.span)? })
+    }
+}
+
+/// The tokens that are left, within their delimiter again, so that errors can point at them.
+fn delimited(delimiter: Delimiter, content: ParseStream<'_>, span: DelimSpan) -> Result<TokenStream> {
+    let mut group = Group::new(delimiter, content.fork().parse()?);
+    group.set_span(span.join());
+    Ok(TokenTree::Group(group).into())
+}
+
+/// What is between the brackets: sizes, or `ids < 65; 64`.
+fn shape(content: ParseStream<'_>, brackets: DelimSpan) -> Result<TokenStream> {
+    let is_ids = content.peek(Ident) && content.peek2(Token![<]);
+    let vocabulary = if is_ids { Some(vocabulary(content)?) } else { None };
+    if is_ids && !content.is_empty() {
+        content.parse::<Token![;]>()?;
+    }
+    let sizes = Punctuated::<Expr, Token![,]>::parse_terminated(content)?;
+    if sizes.len() > 5 {
+        return Err(Error::new(brackets.join(), "a sample has at most 5 dimensions; the batch is not one of them"));
+    }
+    let sizes = sizes.iter().map(|size| quote!(::formwork::prelude::Const<{ #size }>));
+    let shape = quote!((#(#sizes,)*));
+    Ok(match vocabulary {
+        Some(vocabulary) => quote!(::formwork::types::Ids<{ #vocabulary }, #shape>),
+        None => shape,
+    })
+}
+
+/// `ids < 65`
+fn vocabulary(content: ParseStream<'_>) -> Result<Expr> {
+    let ids: Ident = content.parse()?;
+    if ids != "ids" {
+        return Err(Error::new(ids.span(), "expected a size, or `ids < 65; 64` for token ids"));
+    }
+    content.parse::<Token![<]>()?;
+    content.parse()
+}
+
+/// `{ x: [5, 8], padding: [5] }`
+fn parts(stream: ParseStream<'_>) -> Result<Sample> {
+    let content;
+    let braces = braced!(content in stream);
+    let source = delimited(Delimiter::Brace, &content, braces.span)?;
+    let (mut x, mut sides) = (None, Vec::new());
+    while !content.is_empty() {
+        let name: Ident = content.parse()?;
+        content.parse::<Token![:]>()?;
+        let Sample { sample, .. } = content.parse()?;
+        if name == "x" {
+            x = Some(sample);
+        } else {
+            let side = side(&name)?;
+            sides.push(quote!(::formwork::types::#side<#sample>));
+        }
+        if !content.is_empty() {
+            content.parse::<Token![,]>()?;
+        }
+    }
+    let Some(x) = x else { return Err(Error::new(braces.span.join(), "expected `x`, what the layers work on: { x: [5, 8], padding: [5] }")) };
+    let sample = if sides.is_empty() { x } else { quote!(::formwork::types::With<#x, (#(#sides,)*)>) };
+    Ok(Sample { source, sample })
+}
+
+/// The type of what is beside the input under this name.
+fn side(name: &Ident) -> Result<Ident> {
+    let sides = [("padding", "Padding"), ("memory", "Memory"), ("memory_padding", "MemoryPadding"), ("hidden", "Hidden"), ("cell", "Cell")];
+    match sides.iter().find(|(known, _)| name == known) {
+        Some((_, side)) => Ok(Ident::new(side, name.span())),
+        None => Err(Error::new(name.span(), "expected `x`, or what is beside it: `padding`, `memory`, `memory_padding`, `hidden`, `cell`")),
+    }
 }
 
 pub fn expand(shapes: &Shapes, item: Item) -> Result<TokenStream> {
@@ -56,7 +144,7 @@ pub fn expand(shapes: &Shapes, item: Item) -> Result<TokenStream> {
             return Err(Error::new(first, "a network is a type alias, or a struct with named fields"));
         }
     };
-    reader.output(&shapes.output.to_token_stream());
+    reader.output(&shapes.output.source);
     Ok(write(&Declared { attributes, visibility, ident, spec }, shapes, &reader))
 }
 
@@ -79,7 +167,7 @@ struct Declared {
 
 fn write(declared: &Declared, shapes: &Shapes, reader: &Reader) -> TokenStream {
     let Declared { attributes, visibility, ident, spec } = declared;
-    let (input, output, name) = (shape(&shapes.input), shape(&shapes.output), ident.to_string());
+    let (input, output, name) = (&shapes.input.sample, &shapes.output.sample, ident.to_string());
     let (names, check) = (reader.names(), reader.check(ident));
     quote! {
         #(#attributes)*

@@ -1,14 +1,14 @@
 //! Runs a plan over a batch.
 
-use super::plan::{Node, Plan};
+use super::batch::{Batch, CHUNK, Chunk, PARTS};
+use super::pass::{Block, Returning, Shared};
+use super::plan::Plan;
 use super::pool::{Pool, available};
-use super::steps::{Backward, Forward, Gradient};
-use crate::engine::{Engine, Flat, Gradients, Objective};
+use crate::engine::{Architecture, Engine, Flat, Gradients, Objective, State};
 use crate::error::Error;
 use crate::float::Float;
 use crate::learn::Optimizer;
 use crate::noise::Noise;
-use crate::types::{Dims, Spec};
 use core::ops::Range;
 use dfdx::prelude::{Backward as _, ReshapeTo, TensorFromVec, Trace};
 use dfdx::shapes::HasShape;
@@ -16,175 +16,24 @@ use dfdx::tensor::Cpu;
 use dfdx::tensor_ops::Device;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// How many samples run through the network together.
-const CHUNK: usize = 8;
-
-/// Into how many parts a batch is cut, each with a sum of gradients of its own. The parts depend on the batch alone, and
-/// their sums are added in order, so results do not depend on the number of threads.
-const PARTS: usize = 8;
-
 /// The static lowering on the CPU.
 pub struct Static<E> {
     plan: Plan<E>,
-    parameters: Vec<E>,
+    state: State<E>,
     gradients: Vec<E>,
+    /// What steps know of the whole batch.
+    known: Vec<E>,
     parts: Vec<Mutex<Part<E>>>,
-    input: Dims,
     threads: usize,
 }
 
 /// The memory that one part of a batch is computed in; it grows to the largest batch and is then used again and again.
 struct Part<E> {
-    /// A block of `CHUNK * per_sample` numbers for each chunk of samples.
+    /// A block for each chunk of samples.
     workspace: Vec<E>,
     scratch: Vec<E>,
     gradients: Vec<E>,
     loss: E,
-}
-
-/// A batch on its way through the plan.
-#[derive(Clone, Copy)]
-struct Batch<'a, E> {
-    inputs: &'a [E],
-    samples: usize,
-    noise: Option<Noise>,
-}
-
-impl<E: Float> Batch<'_, E> {
-    /// How many chunks each part has.
-    fn chunks_per_part(&self) -> usize {
-        self.samples.div_ceil(CHUNK).div_ceil(PARTS)
-    }
-
-    /// How many parts have any chunk.
-    fn parts(&self) -> usize {
-        self.samples.div_ceil(CHUNK).div_ceil(self.chunks_per_part().max(1))
-    }
-
-    /// The samples of each chunk of a part.
-    fn chunks(&self, part: usize) -> impl Iterator<Item = Range<usize>> + use<E> {
-        let (per_part, samples) = (self.chunks_per_part(), self.samples);
-        let chunks = part * per_part..((part + 1) * per_part).min(samples.div_ceil(CHUNK));
-        chunks.map(move |chunk| chunk * CHUNK..((chunk + 1) * CHUNK).min(samples))
-    }
-
-    fn chunk(&self, samples: Range<usize>) -> Chunk<'_, E> {
-        let width = self.inputs.len() / self.samples;
-        Chunk {
-            inputs: &self.inputs[samples.start * width..samples.end * width],
-            samples: samples.len(),
-            noise: self.noise.map(|noise| (noise, samples.start)),
-        }
-    }
-}
-
-/// A few samples on their way through the plan.
-struct Chunk<'a, E> {
-    inputs: &'a [E],
-    samples: usize,
-    noise: Option<(Noise, usize)>,
-}
-
-impl<E> Chunk<'_, E> {
-    /// Where a value of `numel` numbers per sample, placed at `at`, lies in the chunk's block.
-    fn place(&self, at: usize, numel: usize) -> Range<usize> {
-        at * CHUNK..at * CHUNK + self.samples * numel
-    }
-
-    fn noise_for(&self, node: &Node<E>) -> Option<(Noise, usize)> {
-        self.noise.map(|(noise, first)| (noise.split(node.stream), first))
-    }
-}
-
-impl<E: Float> Plan<E> {
-    fn block(&self) -> usize {
-        CHUNK * self.per_sample
-    }
-
-    fn forward(&self, parameters: &[E], chunk: &Chunk<'_, E>, block: &mut [E], scratch: &mut [E]) {
-        for node in &self.nodes {
-            let output = &self.values[node.output];
-            let place = chunk.place(output.data.unwrap_or(0), output.numel);
-            // Values lie in the order in which they are made, so all that a step reads is before what it writes.
-            let (before, rest) = block.split_at_mut(place.start);
-            let mut inputs: [&[E]; 2] = [&[]; 2];
-            for (slot, input) in inputs.iter_mut().zip(&node.inputs) {
-                *slot = self.data(input.value, chunk, before);
-            }
-            node.step.forward(Forward {
-                samples: chunk.samples,
-                inputs,
-                params: &parameters[node.params.clone()],
-                output: &mut rest[..place.len()],
-                scratch,
-                noise: chunk.noise_for(node),
-            });
-        }
-    }
-
-    /// The numbers of a value.
-    fn data<'a>(&self, value: usize, chunk: &Chunk<'a, E>, block: &'a [E]) -> &'a [E] {
-        let buffer = &self.values[value];
-        match buffer.data {
-            Some(at) => &block[chunk.place(at, buffer.numel)],
-            None => chunk.inputs,
-        }
-    }
-
-    fn output<'a>(&self, chunk: &Chunk<'a, E>, block: &'a [E]) -> &'a [E] {
-        self.data(self.output, chunk, block)
-    }
-
-    /// The output of the network, and the place for its gradient.
-    fn output_and_gradient<'a>(&self, chunk: &Chunk<'a, E>, block: &'a mut [E]) -> (&'a [E], &'a mut [E]) {
-        let buffer = &self.values[self.output];
-        let (before, rest) = block.split_at_mut(buffer.grad * CHUNK);
-        (self.data(self.output, chunk, before), &mut rest[..chunk.samples * buffer.numel])
-    }
-
-    fn backward(&self, parameters: &[E], chunk: &Chunk<'_, E>, part: PartMut<'_, E>, wants_inputs: bool) {
-        for node in self.nodes.iter().rev() {
-            let output = &self.values[node.output];
-            let [x, dx_a, dx_b] = self.reads_and_writes(node, chunk, wants_inputs);
-            let places = [x.clone(), chunk.place(output.data.unwrap_or(0), output.numel), chunk.place(output.grad, output.numel), dx_a, dx_b];
-            let Ok([x_data, y, dy, dx_a, dx_b]) = part.block.get_disjoint_mut(places) else { unreachable!("values have places of their own") };
-            let wanted = |i: usize| node.inputs.get(i).filter(|input| wants_inputs || input.value > 0);
-            let d_inputs =
-                [wanted(0).map(|input| Gradient { to: dx_a, add: input.add }), wanted(1).map(|input| Gradient { to: dx_b, add: input.add })];
-            node.step.backward(Backward {
-                samples: chunk.samples,
-                input: if self.values[node.inputs[0].value].data.is_some() { x_data } else { chunk.inputs },
-                output: y,
-                d_output: dy,
-                params: &parameters[node.params.clone()],
-                d_params: &mut part.gradients[node.params.clone()],
-                d_inputs,
-                scratch: part.scratch,
-                noise: chunk.noise_for(node),
-            });
-        }
-    }
-
-    /// Where a node's first input lies, and the gradients of both; empty where there is none.
-    fn reads_and_writes(&self, node: &Node<E>, chunk: &Chunk<'_, E>, wants_inputs: bool) -> [Range<usize>; 3] {
-        let gradient = |i: usize| match node.inputs.get(i) {
-            Some(input) if wants_inputs || input.value > 0 => {
-                let buffer = &self.values[input.value];
-                chunk.place(buffer.grad, buffer.numel)
-            }
-            _ => 0..0,
-        };
-        let first = &self.values[node.inputs[0].value];
-        let data = first.data.map_or(0..0, |at| chunk.place(at, first.numel));
-        [data, gradient(0), gradient(1)]
-    }
-}
-
-/// The memory of a part, with one block of its workspace.
-struct PartMut<'a, E> {
-    block: &'a mut [E],
-    scratch: &'a mut [E],
-    gradients: &'a mut [E],
 }
 
 /// A panic in a step leaves numbers behind, and any numbers will do: they are all written before they are read.
@@ -192,15 +41,38 @@ fn lock<E>(part: &Mutex<Part<E>>) -> MutexGuard<'_, Part<E>> {
     part.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Steps that a batch goes through together.
+struct Segment {
+    nodes: Range<usize>,
+    /// Whether it is the first; any other begins with a step that looks at the whole batch.
+    is_first: bool,
+}
+
+/// A chunk, which samples of the batch it has, and its memory.
+struct AtWork<'a, 'b, E> {
+    samples: Range<usize>,
+    chunk: &'a Chunk<'a, E>,
+    block: &'a mut Block<'b, E>,
+    scratch: &'a mut [E],
+    gradients: &'a mut [E],
+    loss: &'a mut E,
+}
+
+impl<'b, E> AtWork<'_, 'b, E> {
+    fn returning(&mut self) -> Returning<'_, 'b, E> {
+        Returning { block: self.block, scratch: self.scratch, gradients: self.gradients }
+    }
+}
+
 impl<E: Float> Static<E>
 where
     Cpu: Device<E>,
 {
-    /// Runs `work` for each part of a batch, on several threads where that pays.
+    /// Runs `work` for each part of a batch, with memory for `blocks` chunks, on several threads where that pays.
     fn for_each_part(&self, batch: &Batch<'_, E>, blocks: usize, work: &(dyn Fn(usize, &mut Part<E>) + Sync)) {
         Pool::global().run(self.threads, batch.parts(), &|i| {
             let mut part = lock(&self.parts[i]);
-            let size = self.plan.block() * blocks;
+            let size = self.plan.block_len() * blocks;
             if part.workspace.len() < size {
                 part.workspace.resize(size, E::zero());
             }
@@ -208,6 +80,18 @@ where
         });
     }
 
+    /// Runs `work` for each chunk, which finds its memory as it has left it.
+    fn for_each_chunk(&self, batch: &Batch<'_, E>, work: &(dyn Fn(AtWork<'_, '_, E>) + Sync)) {
+        self.for_each_part(batch, batch.chunks_per_part(), &|i, part| {
+            let Part { workspace, scratch, gradients, loss } = part;
+            for (samples, memory) in batch.chunks(i).zip(workspace.chunks_exact_mut(self.plan.block_len())) {
+                let (chunk, mut block) = (batch.chunk(samples.clone()), self.plan.block(memory));
+                work(AtWork { samples, chunk: &chunk, block: &mut block, scratch, gradients, loss });
+            }
+        });
+    }
+
+    /// The outputs of some samples; nothing is kept for a way back.
     fn forward(&self, batch: &Batch<'_, E>, out: &mut [E]) {
         if batch.samples == 0 {
             return;
@@ -215,90 +99,34 @@ where
         let width = out.len() / batch.samples;
         let per_part = (batch.chunks_per_part() * CHUNK * width).max(1);
         let out: Vec<Mutex<&mut [E]>> = out.chunks_mut(per_part).map(Mutex::new).collect();
+        let shared = self.shared(batch, &[], false);
         self.for_each_part(batch, 1, &|i, part| {
             let mut out = out[i].lock().unwrap_or_else(PoisonError::into_inner);
+            let block = self.plan.block(&mut part.workspace[..self.plan.block_len()]);
             for (samples, out) in batch.chunks(i).zip(out.chunks_mut((CHUNK * width).max(1))) {
                 let chunk = batch.chunk(samples);
-                self.plan.forward(&self.parameters, &chunk, &mut part.workspace, &mut part.scratch);
-                out.copy_from_slice(self.plan.output(&chunk, &part.workspace));
+                self.plan.forward(0..self.plan.nodes.len(), shared, &chunk, block.data, &mut part.scratch);
+                out.copy_from_slice(self.plan.output(&chunk, block.data));
             }
         });
     }
 
-    /// Forward, loss and backward, chunk by chunk; the gradients of the parts are then ready to be added.
-    fn fused(&self, batch: &Batch<'_, E>, objective: &dyn Objective<E, Cpu>, wants_inputs: bool) {
-        self.for_each_part(batch, batch.chunks_per_part(), &|i, part| {
-            part.gradients.fill(E::zero());
-            part.loss = E::zero();
-            for (samples, block) in batch.chunks(i).zip(part.workspace.chunks_exact_mut(self.plan.block())) {
-                let chunk = batch.chunk(samples.clone());
-                self.plan.forward(&self.parameters, &chunk, block, &mut part.scratch);
-                let (outputs, d_outputs) = self.plan.output_and_gradient(&chunk, block);
-                part.loss += objective.part(samples, outputs, d_outputs);
-                let memory = PartMut { block, scratch: &mut part.scratch, gradients: &mut part.gradients };
-                self.plan.backward(&self.parameters, &chunk, memory, wants_inputs);
-            }
-        });
-    }
-
-    /// The same with a loss that is written in dfdx operations: forward for the whole batch, the loss on dfdx's tape, and
-    /// back from its gradient.
-    fn taped(&self, batch: &Batch<'_, E>, objective: &dyn Objective<E, Cpu>, wants_inputs: bool) -> Result<E, Error> {
-        let device = Cpu::default();
-        let width = self.plan.values[self.plan.output].numel;
-        let mut outputs = vec![E::zero(); batch.samples * width];
-        self.forward_all(batch, &mut outputs);
-        let outputs = device.try_tensor_from_vec(outputs, (batch.samples * width,)).map_err(Error::device("making a tensor of the outputs"))?;
-        let loss = objective.taped(outputs.leaky_trace()).map_err(Error::device("computing the loss"))?;
-        let value = loss.as_vec()[0];
-        let mut gradients = loss.try_backward().map_err(Error::device("differentiating the loss"))?;
-        gradients.try_alloc_for(&outputs).map_err(Error::device("differentiating the loss"))?;
-        let mut d_outputs = vec![E::zero(); batch.samples * width];
-        gradients.get(&outputs).copy_into(&mut d_outputs);
-        self.for_each_part(batch, batch.chunks_per_part(), &|i, part| {
-            part.gradients.fill(E::zero());
-            for (samples, block) in batch.chunks(i).zip(part.workspace.chunks_exact_mut(self.plan.block())) {
-                let chunk = batch.chunk(samples.clone());
-                let (_, to) = self.plan.output_and_gradient(&chunk, block);
-                to.copy_from_slice(&d_outputs[samples.start * width..samples.end * width]);
-                let memory = PartMut { block, scratch: &mut part.scratch, gradients: &mut part.gradients };
-                self.plan.backward(&self.parameters, &chunk, memory, wants_inputs);
-            }
-        });
-        Ok(value)
-    }
-
-    /// Forward with a block for each chunk, so that the way back finds all values.
-    fn forward_all(&self, batch: &Batch<'_, E>, outputs: &mut [E]) {
-        let width = outputs.len() / batch.samples;
-        self.for_each_part(batch, batch.chunks_per_part(), &|i, part| {
-            for (samples, block) in batch.chunks(i).zip(part.workspace.chunks_exact_mut(self.plan.block())) {
-                self.plan.forward(&self.parameters, &batch.chunk(samples), block, &mut part.scratch);
-            }
-        });
-        for i in 0..batch.parts() {
-            let part = lock(&self.parts[i]);
-            for (samples, block) in batch.chunks(i).zip(part.workspace.chunks_exact(self.plan.block())) {
-                let to = &mut outputs[samples.start * width..samples.end * width];
-                to.copy_from_slice(self.plan.output(&batch.chunk(samples), block));
-            }
-        }
+    fn shared<'a>(&'a self, batch: &Batch<'_, E>, known: &'a [E], wants_inputs: bool) -> Shared<'a, E> {
+        let State { parameters, buffers } = &self.state;
+        Shared { parameters, buffers, known, batch: batch.noise.map(|_| batch.samples), wants_inputs }
     }
 
     /// The loss, with the gradients of all parts added up in order.
     fn differentiate(&mut self, batch: &Batch<'_, E>, objective: &dyn Objective<E, Cpu>, wants_inputs: bool) -> Result<E, Error> {
+        self.gradients.fill(E::zero());
         if batch.samples == 0 {
-            self.gradients.fill(E::zero());
             return Ok(E::zero());
         }
-        let taped = if objective.is_fused() {
-            self.fused(batch, objective, wants_inputs);
-            None
-        } else {
-            Some(self.taped(batch, objective, wants_inputs)?)
-        };
+        let mut known = core::mem::take(&mut self.known);
+        let loss = self.there_and_back(batch, objective, &mut known, wants_inputs);
+        self.known = known;
+        let taped = loss?;
         let mut loss = E::zero();
-        self.gradients.fill(E::zero());
         for part in &self.parts[..batch.parts()] {
             let part = lock(part);
             loss += part.loss;
@@ -306,27 +134,174 @@ where
         }
         Ok(taped.unwrap_or(loss))
     }
+
+    /// All chunks go through a segment, then all through the next, and so back; without steps that look at the whole batch
+    /// there is one segment, and each chunk goes there and back while its numbers are still in the cache. Returns the loss
+    /// where it was computed on dfdx's tape; otherwise each part has its share.
+    fn there_and_back(
+        &self,
+        batch: &Batch<'_, E>,
+        objective: &dyn Objective<E, Cpu>,
+        known: &mut [E],
+        wants_inputs: bool,
+    ) -> Result<Option<E>, Error> {
+        let whole = [0..self.plan.nodes.len()];
+        let segments: &[Range<usize>] = if batch.noise.is_some() { &self.plan.segments } else { &whole };
+        let last = segments.len() - 1;
+        for segment in &segments[..last] {
+            let shared = self.shared(batch, known, wants_inputs);
+            self.for_each_chunk(batch, &|at| {
+                self.plan.forward(segment.clone(), shared, at.chunk, at.block.data, at.scratch);
+                self.plan.observe(segment.end, at.chunk, at.block);
+            });
+            self.merge(batch, segment.end, known);
+        }
+        let shared = self.shared(batch, known, wants_inputs);
+        let taped = self.turn(batch, &Segment { nodes: segments[last].clone(), is_first: last == 0 }, objective, shared)?;
+        for (i, nodes) in segments[..last].iter().enumerate().rev() {
+            self.merge_back(batch, nodes.end, known);
+            let shared = self.shared(batch, known, wants_inputs);
+            // The step behind the segment has waited for what is now known.
+            let segment = Segment { nodes: nodes.start..nodes.end + 1, is_first: i == 0 };
+            self.for_each_chunk(batch, &|at| self.back(&segment, shared, at));
+        }
+        Ok(taped)
+    }
+
+    /// A segment back, but for the step that it begins with if that has to know of the whole batch first.
+    fn back(&self, segment: &Segment, shared: Shared<'_, E>, mut at: AtWork<'_, '_, E>) {
+        let first = segment.nodes.start;
+        if segment.is_first {
+            return self.plan.backward(segment.nodes.clone(), shared, at.chunk, at.returning());
+        }
+        self.plan.backward(first + 1..segment.nodes.end, shared, at.chunk, at.returning());
+        self.plan.observe_back(first, shared, at.chunk, at.block);
+    }
+
+    /// The last segment forward, the loss, and the segment back.
+    fn turn(&self, batch: &Batch<'_, E>, segment: &Segment, objective: &dyn Objective<E, Cpu>, shared: Shared<'_, E>) -> Result<Option<E>, Error> {
+        for part in &self.parts[..batch.parts()] {
+            let mut part = lock(part);
+            part.gradients.fill(E::zero());
+            part.loss = E::zero();
+        }
+        let back = |at: AtWork<'_, '_, E>| {
+            self.plan.clear_dead_ends(at.chunk, at.block.grads);
+            self.back(segment, shared, at);
+        };
+        let there = |at: &mut AtWork<'_, '_, E>| self.plan.forward(segment.nodes.clone(), shared, at.chunk, at.block.data, at.scratch);
+        if objective.is_fused() {
+            self.for_each_chunk(batch, &|mut at| {
+                there(&mut at);
+                let d_outputs = &mut at.block.grads[self.plan.gradient(self.plan.output, at.chunk)];
+                *at.loss += objective.part(at.samples.clone(), self.plan.output(at.chunk, at.block.data), d_outputs);
+                back(at);
+            });
+            return Ok(None);
+        }
+        self.for_each_chunk(batch, &|mut at| there(&mut at));
+        let (loss, d_outputs) = on_tape(objective, self.outputs(batch))?;
+        let width = d_outputs.len() / batch.samples;
+        self.for_each_chunk(batch, &|at| {
+            let place = self.plan.gradient(self.plan.output, at.chunk);
+            at.block.grads[place].copy_from_slice(&d_outputs[at.samples.start * width..at.samples.end * width]);
+            back(at);
+        });
+        Ok(Some(loss))
+    }
+
+    /// The outputs of all chunks.
+    fn outputs(&self, batch: &Batch<'_, E>) -> Vec<E> {
+        let mut outputs = Vec::with_capacity(batch.samples * self.plan.values[self.plan.output].numel);
+        self.visit(batch, |chunk, block| outputs.extend_from_slice(self.plan.output(chunk, block.data)));
+        outputs
+    }
+
+    /// Looks at all chunks in order.
+    fn visit(&self, batch: &Batch<'_, E>, mut look: impl FnMut(&Chunk<'_, E>, &Block<'_, E>)) {
+        for i in 0..batch.parts() {
+            let mut part = lock(&self.parts[i]);
+            for (samples, memory) in batch.chunks(i).zip(part.workspace.chunks_exact_mut(self.plan.block_len())) {
+                look(&batch.chunk(samples), &self.plan.block(memory));
+            }
+        }
+    }
+
+    /// Merges what all chunks have observed before the step at `node`.
+    fn merge(&self, batch: &Batch<'_, E>, node: usize, known: &mut [E]) {
+        let (place, mut before) = (self.plan.nodes[node].known.clone(), 0);
+        let Some(step) = self.plan.nodes[node].step.whole_batch() else { return };
+        self.visit(batch, |chunk, block| {
+            step.merge(before, chunk.samples, &block.share[place.clone()], &mut known[place.clone()]);
+            before += chunk.samples;
+        });
+    }
+
+    /// The same on the way back.
+    fn merge_back(&self, batch: &Batch<'_, E>, node: usize, known: &mut [E]) {
+        let (place, mut first) = (self.plan.nodes[node].known.clone(), true);
+        let Some(step) = self.plan.nodes[node].step.whole_batch() else { return };
+        self.visit(batch, |_, block| {
+            step.merge_back(first, &block.share[place.clone()], &mut known[place.clone()]);
+            first = false;
+        });
+    }
+
+    /// Takes what steps know of the batch into their buffers.
+    fn remember(&mut self, samples: usize) {
+        for node in self.plan.nodes.iter().filter(|node| !node.known.is_empty()) {
+            if let Some(step) = node.step.whole_batch() {
+                step.remember(samples, &self.known[node.known.clone()], &mut self.state.buffers[node.buffers.clone()]);
+            }
+        }
+    }
+}
+
+/// The loss of some outputs on dfdx's tape, and its gradient with respect to them.
+fn on_tape<E: Float>(objective: &dyn Objective<E, Cpu>, outputs: Vec<E>) -> Result<(E, Vec<E>), Error>
+where
+    Cpu: Device<E>,
+{
+    let mut d_outputs = vec![E::zero(); outputs.len()];
+    let shape = (outputs.len(),);
+    let outputs = Cpu::default().try_tensor_from_vec(outputs, shape).map_err(Error::device("making a tensor of the outputs"))?;
+    let loss = objective.taped(outputs.leaky_trace()).map_err(Error::device("computing the loss"))?;
+    let value = loss.as_vec()[0];
+    let mut gradients = loss.try_backward().map_err(Error::device("differentiating the loss"))?;
+    gradients.try_alloc_for(&outputs).map_err(Error::device("differentiating the loss"))?;
+    gradients.get(&outputs).copy_into(&mut d_outputs);
+    Ok((value, d_outputs))
 }
 
 /// For each number type by name, so that the engine is compiled here, once, and not again in every crate with a model.
 macro_rules! engine {
     ($E:ident) => {
         impl Engine<$E, Cpu> for Static<$E> {
-            fn new(_: &Cpu, spec: &'static Spec, input: Dims, parameters: Vec<$E>) -> Result<Self, Error> {
-                let plan = Plan::new(spec, input);
-                assert_eq!(plan.params, parameters.len(), "the plan and the table of parameters come from one spec");
+            fn new(_: &Cpu, network: Architecture, state: State<$E>) -> Result<Self, Error> {
+                let plan = Plan::new(&network);
+                let lens = [state.parameters.len(), state.buffers.len()];
+                assert_eq!([plan.params, plan.buffers], lens, "the plan and the table of parameters come from one spec");
                 let part = || Part { workspace: Vec::new(), scratch: vec![0.0; plan.scratch], gradients: vec![0.0; plan.params], loss: 0.0 };
                 let parts = (0..PARTS).map(|_| Mutex::new(part())).collect();
-                let gradients = vec![0.0; plan.params];
-                Ok(Static { plan, parameters, gradients, parts, input, threads: available() })
+                let (gradients, known) = (vec![0.0; plan.params], vec![0.0; plan.known]);
+                Ok(Static { plan, state, gradients, known, parts, threads: available() })
             }
 
             fn parameters(&self) -> Vec<$E> {
-                self.parameters.clone()
+                self.state.parameters.clone()
             }
 
             fn set_parameters(&mut self, parameters: &[$E]) -> Result<(), Error> {
-                self.parameters.copy_from_slice(parameters);
+                self.state.parameters.copy_from_slice(parameters);
+                Ok(())
+            }
+
+            fn buffers(&self) -> Vec<$E> {
+                self.state.buffers.clone()
+            }
+
+            fn set_buffers(&mut self, buffers: &[$E]) -> Result<(), Error> {
+                self.state.buffers.copy_from_slice(buffers);
                 Ok(())
             }
 
@@ -350,7 +325,10 @@ macro_rules! engine {
                 optimizer: &mut dyn Optimizer<$E>,
             ) -> Result<$E, Error> {
                 let loss = self.differentiate(&Batch { inputs, samples, noise }, objective, false)?;
-                optimizer.update(&mut self.parameters, &self.gradients)?;
+                optimizer.update(&mut self.state.parameters, &self.gradients)?;
+                if noise.is_some() {
+                    self.remember(samples);
+                }
                 Ok(loss)
             }
 
@@ -363,15 +341,8 @@ macro_rules! engine {
             ) -> Result<Gradients<$E>, Error> {
                 let batch = Batch { inputs, samples, noise };
                 let loss = self.differentiate(&batch, objective, true)?;
-                let width = self.input.numel();
-                let mut d_inputs = vec![0.0; samples * width];
-                for i in 0..batch.parts() {
-                    let part = lock(&self.parts[i]);
-                    for (samples, block) in batch.chunks(i).zip(part.workspace.chunks_exact(self.plan.block())) {
-                        let place = batch.chunk(samples.clone()).place(self.plan.values[0].grad, width);
-                        d_inputs[samples.start * width..samples.end * width].copy_from_slice(&block[place]);
-                    }
-                }
+                let mut d_inputs = Vec::with_capacity(inputs.len());
+                self.visit(&batch, |chunk, block| d_inputs.extend_from_slice(&block.grads[self.plan.gradient(0, chunk)]));
                 Ok(Gradients { loss, inputs: d_inputs, parameters: self.gradients.clone() })
             }
 

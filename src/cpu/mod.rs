@@ -2,10 +2,14 @@
 //!
 //! - `plan`: the spec as a list of steps over one flat buffer of parameters and one workspace.
 //! - `steps`: what the steps do, forward and backward, on the slices that they are given.
-//! - `engine`: runs a plan over a batch, in parts that depend on the batch alone and never on the number of threads.
+//! - `batch`: how a batch is cut into parts and chunks, which depend on the batch alone and never on the number of threads.
+//! - `pass`: the way of one chunk through the steps, there and back.
+//! - `engine`: runs a plan over a batch, segment by segment where steps look at the whole of it.
 //! - `pool`: the threads.
 
+mod batch;
 mod engine;
+mod pass;
 mod plan;
 mod pool;
 pub(crate) mod steps;

@@ -1,8 +1,10 @@
 //! A network as a list of steps.
 
-use super::steps::{Add, Concat, Copy, Step};
+use super::steps::{Add, Concat, Copy, Part, Step};
+use crate::engine::Architecture;
 use crate::float::Float;
-use crate::types::{Branch, Chain, Dims, Join, Spec, infer};
+use crate::layers::Leaf;
+use crate::types::{Branch, Chain, Dims, Join, Parts, Slot, Spec, Tied, infer};
 use core::ops::Range;
 
 /// Numbers that one step writes and others read: the input, or a step's output.
@@ -34,7 +36,12 @@ pub(crate) struct Node<E> {
     pub step: Box<dyn Step<E>>,
     pub inputs: Vec<Input>,
     pub output: usize,
+    /// Where the numbers lie that it leaves for the way back, per sample.
+    pub saved: Range<usize>,
     pub params: Range<usize>,
+    pub buffers: Range<usize>,
+    /// Where the numbers lie that it knows of the whole batch.
+    pub known: Range<usize>,
     /// Tells apart the random numbers of the layers.
     pub stream: u64,
 }
@@ -50,20 +57,30 @@ pub(crate) struct Input {
 /// The steps of a network, and how large the workspace is that they need.
 pub(crate) struct Plan<E> {
     pub nodes: Vec<Node<E>>,
+    /// In training: nodes that a batch goes through together. Each but the first begins with a step that looks at the whole
+    /// batch.
+    pub segments: Vec<Range<usize>>,
     pub values: Vec<Buffer>,
+    /// Values whose gradient nobody writes.
+    pub dead_ends: Vec<usize>,
     pub output: usize,
-    /// Numbers of the workspace for one sample: every value, and its gradient.
-    pub per_sample: usize,
+    /// Numbers of the workspace for one sample: values and what steps leave for the way back, and gradients.
+    pub per_sample: [usize; 2],
+    /// Numbers that steps know of the whole batch.
+    pub known: usize,
     /// Numbers of scratch space that the neediest step asks for.
     pub scratch: usize,
     pub params: usize,
+    pub buffers: usize,
 }
 
 impl<E: Float> Plan<E> {
-    /// The plan of layers that fit `input`.
-    pub(crate) fn new(spec: &Spec, input: Dims) -> Self {
-        let mut planner = Planner { nodes: Vec::new(), values: vec![input.numel()], params: 0..0, stream: 0 };
-        let output = planner.lower(spec, Value { id: 0, dims: input });
+    /// The plan of a network.
+    pub(crate) fn new(network: &Architecture) -> Self {
+        let mut planner = Planner { nodes: Vec::new(), values: vec![network.input.numel()], at: [0..0, 0..0], stream: 0 };
+        let x = planner.inputs(network.input);
+        let y = planner.lower(network.spec, x);
+        let output = planner.outputs(y, network.output);
         planner.finish(output)
     }
 }
@@ -73,52 +90,123 @@ pub(crate) struct Planner<E> {
     nodes: Vec<Node<E>>,
     /// How many numbers each value has per sample; 0 is the input.
     values: Vec<usize>,
-    /// The parameters of the layer that is being lowered.
-    params: Range<usize>,
+    /// The parameters and the buffers of the layer that is being lowered.
+    at: [Range<usize>; 2],
     stream: u64,
 }
 
 impl<E: Float> Planner<E> {
     /// Adds a step that makes a value of shape `dims` of others, with the parameters of the layer at hand.
     pub(crate) fn step(&mut self, step: impl Step<E> + 'static, inputs: &[Value], dims: Dims) -> Value {
+        let mut ids: Vec<usize> = Vec::new();
+        for x in inputs {
+            // A step's inputs are values of their own, so that each has a gradient of its own.
+            let id = if ids.contains(&x.id) { self.push(Box::new(Copy), &[x.id], x.dims, false).id } else { x.id };
+            ids.push(id);
+        }
+        self.push(Box::new(step), &ids, dims, true)
+    }
+
+    fn push(&mut self, step: Box<dyn Step<E>>, inputs: &[usize], dims: Dims, has_params: bool) -> Value {
         let output = Value { id: self.values.len(), dims };
         self.values.push(dims.numel());
+        let [params, buffers] = if has_params { self.at.clone() } else { [0..0, 0..0] };
         self.nodes.push(Node {
-            step: Box::new(step),
-            inputs: inputs.iter().map(|x| Input { value: x.id, add: false }).collect(),
+            step,
+            inputs: inputs.iter().map(|&value| Input { value, add: false }).collect(),
             output: output.id,
-            params: self.params.clone(),
+            saved: 0..0,
+            params,
+            buffers,
+            known: 0..0,
             stream: self.stream,
         });
         output
     }
 
-    fn lower(&mut self, spec: &Spec, x: Value) -> Value {
+    /// A step that belongs to no layer.
+    fn join(&mut self, step: impl Step<E> + 'static, inputs: &[Value], dims: Dims) -> Value {
+        let at = core::mem::replace(&mut self.at, [0..0, 0..0]);
+        let value = self.step(step, inputs, dims);
+        self.at = at;
+        value
+    }
+
+    /// Some numbers of each sample of a value.
+    pub(crate) fn part(&mut self, of: Value, begin: usize, dims: Dims) -> Value {
+        self.join(Part { begin, numel: dims.numel(), width: of.dims.numel() }, &[of], dims)
+    }
+
+    /// The parts of a sample.
+    fn inputs(&mut self, input: Parts<Dims>) -> Parts<Value> {
+        let all = Value { id: 0, dims: Dims::new(&[input.numel()]) };
+        if input.numel() == input.x.numel() {
+            return Parts::alone(all.with_dims(input.x));
+        }
+        let mut parts = Parts::alone(self.part(all, 0, input.x));
+        for slot in Slot::ALL.into_iter().filter(|&slot| input.beside(slot).is_some()) {
+            let (begin, dims) = input.place(Some(slot));
+            parts.put(slot, Some(self.part(all, begin, dims)));
+        }
+        parts
+    }
+
+    /// The declared parts of the output, one behind the other.
+    fn outputs(&mut self, y: Parts<Value>, declared: Parts<Dims>) -> Value {
+        let sides = Slot::ALL.into_iter().filter(|&slot| declared.beside(slot).is_some()).filter_map(|slot| y.beside(slot).copied());
+        let parts: Vec<Value> = core::iter::once(y.x).chain(sides).collect();
+        if parts.len() == 1 { y.x } else { self.concat(&parts, Dims::new(&[declared.numel()])) }
+    }
+
+    fn concat(&mut self, parts: &[Value], dims: Dims) -> Value {
+        self.join(Concat { parts: parts.iter().map(|part| part.dims.numel()).collect() }, parts, dims)
+    }
+
+    fn lower(&mut self, spec: &Spec, x: Parts<Value>) -> Parts<Value> {
         match spec.unnamed() {
             Spec::Leaf(leaf) => {
-                let (numel, y) = (crate::types::scalars(spec), output(spec, x.dims));
-                self.params = self.params.end..self.params.end + numel;
+                let y = output(spec, x);
+                for (range, numel) in self.at.iter_mut().zip(widths(leaf)) {
+                    *range = range.end..range.end + numel;
+                }
                 self.stream += 1;
                 leaf.plan(self, x, y)
             }
             Spec::Chain(Chain { fields }) => fields.iter().fold(x, |x, field| self.lower(field.spec, x)),
-            Spec::Branch(branch) => self.lower_branch(branch, x, output(spec, x.dims)),
-            Spec::Repeat { body, times } => (0..*times).fold(x, |x, _| self.lower(body, x)),
+            Spec::Branch(branch) => self.lower_branch(branch, x, output(spec, x).x),
+            Spec::Repeat(repeat) => {
+                let begin = self.at.clone();
+                (0..repeat.times).fold(x, |x, _| {
+                    if repeat.shared {
+                        self.at = begin.clone();
+                    }
+                    self.lower(repeat.body, x)
+                })
+            }
+            Spec::Tied(Tied { fields: [first, body, last] }) => {
+                let begin = self.at.clone();
+                let x = self.lower(first.spec, x);
+                let x = self.lower(body.spec, x);
+                let end = core::mem::replace(&mut self.at, begin);
+                let y = self.lower(last.spec, x);
+                self.at = end;
+                y
+            }
+            Spec::Encode { body } => {
+                let Some(memory) = x.memory() else { unreachable!("a network is checked before it is lowered") };
+                x.with(Slot::Memory, self.lower(body, memory).x)
+            }
             Spec::Named { .. } | Spec::Misfit { .. } => unreachable!("a network is checked before it is lowered"),
         }
     }
 
-    fn lower_branch(&mut self, branch: &Branch, x: Value, y: Dims) -> Value {
-        let mut parts: Vec<Value> = branch.fields.iter().map(|field| self.lower(field.spec, x)).collect();
-        if parts.iter().skip(1).any(|part| part.id == parts[0].id) {
-            // `x + x`: a step's inputs are values of their own, so that each has a gradient of its own.
-            parts[0] = self.step(Copy, &parts[..1], parts[0].dims);
-        }
-        self.params = self.params.end..self.params.end;
-        match branch.join {
-            Join::Add => self.step(Add, &parts, y),
-            Join::Concat => self.step(Concat { parts: parts.iter().map(|part| part.dims.numel()).collect() }, &parts, y),
-        }
+    fn lower_branch(&mut self, branch: &Branch, x: Parts<Value>, y: Dims) -> Parts<Value> {
+        let parts: Vec<Value> = branch.fields.iter().map(|field| self.lower(field.spec, x).x).collect();
+        let joined = match branch.join {
+            Join::Add => parts[1..].iter().fold(parts[0], |sum, &part| self.join(Add, &[sum, part], y)),
+            Join::Concat => self.concat(&parts, y),
+        };
+        x.with_x(joined)
     }
 
     fn finish(mut self, output: Value) -> Plan<E> {
@@ -128,29 +216,53 @@ impl<E: Float> Planner<E> {
                 input.add = core::mem::replace(&mut written[input.value], true);
             }
         }
-        let mut at = 0;
-        let mut place = |numel: usize| {
-            at += numel;
-            at - numel
-        };
-        let values = self.values.iter().enumerate().map(|(id, &numel)| {
-            let data = (id > 0).then(|| place(numel));
-            Buffer { numel, data, grad: place(numel) }
-        });
-        let values = values.collect();
+        written[output.id] = true;
+        let (mut data, mut grads, mut known) = (Space::default(), Space::default(), Space::default());
+        let place = |(id, &numel): (usize, &usize)| Buffer { numel, data: (id > 0).then(|| data.take(numel).start), grad: grads.take(numel).start };
+        let values: Vec<Buffer> = self.values.iter().enumerate().map(place).collect();
+        for node in &mut self.nodes {
+            node.saved = data.take(node.step.saved());
+            node.known = known.take(node.step.whole_batch().map_or(0, |step| step.numbers()));
+        }
+        let begins = self.nodes.iter().enumerate().filter(|(_, node)| !node.known.is_empty()).map(|(i, _)| i);
+        let bounds: Vec<usize> = core::iter::once(0).chain(begins).chain([self.nodes.len()]).collect();
         Plan {
             scratch: self.nodes.iter().map(|node| node.step.scratch()).max().unwrap_or(0),
+            segments: bounds.windows(2).map(|bounds| bounds[0]..bounds[1]).collect(),
+            dead_ends: (1..values.len()).filter(|&id| !written[id]).collect(),
             nodes: self.nodes,
             values,
             output: output.id,
-            per_sample: at,
-            params: self.params.end,
+            per_sample: [data.0, grads.0],
+            known: known.0,
+            params: self.at[0].end,
+            buffers: self.at[1].end,
         }
     }
 }
 
-fn output(spec: &Spec, x: Dims) -> Dims {
-    match infer(spec, x) {
+/// How many numbers the parameters and the buffers of a layer have.
+fn widths(leaf: &Leaf) -> [usize; 2] {
+    let mut widths = [0, 0];
+    for param in (0..).map_while(|i| leaf.param(i)) {
+        widths[usize::from(!param.is_trained())] += param.dims.numel();
+    }
+    widths
+}
+
+/// How much of a memory has been handed out.
+#[derive(Default)]
+struct Space(usize);
+
+impl Space {
+    fn take(&mut self, numel: usize) -> Range<usize> {
+        self.0 += numel;
+        self.0 - numel..self.0
+    }
+}
+
+fn output(spec: &Spec, x: Parts<Value>) -> Parts<Dims> {
+    match infer(spec, x.map_ref(|x| x.dims)) {
         Ok(y) => y,
         Err(_) => unreachable!("a network is checked before it is lowered"),
     }

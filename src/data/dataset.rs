@@ -1,6 +1,6 @@
 //! Samples and their targets.
 
-use super::target::{Target, finite};
+use super::target::Target;
 use crate::error::Error;
 use crate::float::Float;
 use crate::types::Sample;
@@ -31,7 +31,7 @@ pub struct Dataset<I, T: Target, E: Float = f32> {
 
 impl<I: Sample, T: Target, E: Float> core::fmt::Debug for Dataset<I, T, E> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Dataset({} samples of shape {})", self.len, I::DIMS)
+        write!(f, "Dataset({} samples of shape {})", self.len, I::PARTS.x)
     }
 }
 
@@ -39,16 +39,11 @@ impl<I: Sample, T: Target, E: Float> Dataset<I, T, E> {
     /// The samples, one behind the other, and their targets.
     ///
     /// # Errors
-    /// [`Error::Count`] if they do not make whole samples or not as many of one as of the other; [`Error::NotFinite`]
-    /// and [`Error::Class`] for numbers that are none.
-    pub fn new(inputs: Vec<E>, targets: Vec<T::Number<E>>) -> Result<Self, Error> {
-        let len = targets.len() / T::PER_SAMPLE.max(1);
-        let count = |what, expected, given| if expected == given { Ok(()) } else { Err(Error::Count { what, expected, given }) };
-        count("targets", len * T::PER_SAMPLE, targets.len())?;
-        count("input numbers", len * I::NUMEL, inputs.len())?;
-        finite("sample", &inputs, I::NUMEL)?;
-        T::check(&targets)?;
-        Ok(Dataset { inputs, targets, len, input: PhantomData })
+    /// [`Error::Count`] if they do not make whole samples or not as many of one as of the other; [`Error::NotFinite`],
+    /// [`Error::Id`] and [`Error::Class`] for numbers that are none.
+    pub fn new(inputs: I::Numbers<E>, targets: Vec<T::Number<E>>) -> Result<Self, Error> {
+        let MiniBatch { inputs, targets, len, input } = MiniBatch::<I, T, E>::new(inputs, targets)?;
+        Ok(Dataset { inputs, targets, len, input })
     }
 
     /// How many samples there are.
@@ -63,7 +58,7 @@ impl<I: Sample, T: Target, E: Float> Dataset<I, T, E> {
 
     /// The numbers of one sample; `i` is below [`Dataset::len`].
     pub fn input(&self, i: usize) -> &[E] {
-        &self.inputs[i * I::NUMEL..(i + 1) * I::NUMEL]
+        &self.inputs[i * I::WIDTH..(i + 1) * I::WIDTH]
     }
 
     /// The targets of one sample; `i` is below [`Dataset::len`].
@@ -132,7 +127,7 @@ pub struct MiniBatch<I, T: Target, E: Float = f32> {
 
 impl<I: Sample, T: Target, E: Float> core::fmt::Debug for MiniBatch<I, T, E> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "MiniBatch({} samples of shape {})", self.len, I::DIMS)
+        write!(f, "MiniBatch({} samples of shape {})", self.len, I::PARTS.x)
     }
 }
 
@@ -143,6 +138,21 @@ impl<I, T: Target, E: Float> Default for MiniBatch<I, T, E> {
 }
 
 impl<I: Sample, T: Target, E: Float> MiniBatch<I, T, E> {
+    /// The samples, one behind the other, and their targets.
+    ///
+    /// # Errors
+    /// [`Error::Count`] if they do not make whole samples or not as many of one as of the other; [`Error::NotFinite`],
+    /// [`Error::Id`] and [`Error::Class`] for numbers that are none.
+    pub fn new(inputs: I::Numbers<E>, targets: Vec<T::Number<E>>) -> Result<Self, Error> {
+        let len = targets.len() / T::PER_SAMPLE.max(1);
+        if targets.len() != len * T::PER_SAMPLE {
+            return Err(Error::Count { what: "targets", expected: len * T::PER_SAMPLE, given: targets.len() });
+        }
+        let inputs = I::rows(inputs, len)?;
+        T::check(&targets)?;
+        Ok(MiniBatch { inputs, targets, len, input: PhantomData })
+    }
+
     /// Takes other samples; memory that is there is used again.
     pub fn fill(&mut self, data: &Dataset<I, T, E>, samples: &[usize]) {
         self.inputs.clear();

@@ -7,3 +7,4 @@ mod target;
 
 pub use dataset::{Batches, Dataset, MiniBatch};
 pub use target::{Class, Labels, Target, Values};
+pub(crate) use target::{checked_ids, finite};

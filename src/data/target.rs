@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::float::Float;
-use crate::types::Sample;
+use crate::types::Plain;
 use core::marker::PhantomData;
 use dfdx::shapes::{ConstDim, ConstShape, Rank0};
 
@@ -42,7 +42,7 @@ impl<C: ConstDim, S: ConstShape> Target for Labels<C, S> {
     }
 }
 
-impl<S: Sample> Target for Values<S> {
+impl<S: Plain> Target for Values<S> {
     type Number<E: Float> = E;
     const PER_SAMPLE: usize = S::NUMEL;
 
@@ -55,6 +55,14 @@ impl<S: Sample> Target for Values<S> {
 pub(crate) fn finite<E: Float>(what: &'static str, numbers: &[E], per_sample: usize) -> Result<(), Error> {
     match numbers.iter().position(|x| !x.is_finite()) {
         Some(i) => Err(Error::NotFinite { what, index: i / per_sample.max(1), value: numbers[i].f64() }),
+        None => Ok(()),
+    }
+}
+
+/// Checks that token ids are below `vocabulary`; `per_sample` of them belong together.
+pub(crate) fn checked_ids(ids: &[usize], vocabulary: usize, per_sample: usize) -> Result<(), Error> {
+    match ids.iter().position(|&id| id >= vocabulary) {
+        Some(i) => Err(Error::Id { index: i / per_sample.max(1), vocabulary, id: ids[i] }),
         None => Ok(()),
     }
 }

@@ -107,6 +107,6 @@ impl LinearSpec {
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {
         let rows_per_sample = x.dims.numel() / self.in_features;
-        planner.step(Dense { rows_per_sample, inputs: self.in_features, outputs: self.out_features, bias: self.bias }, &[x], y)
+        planner.step(Dense::new(rows_per_sample, [self.in_features, self.out_features], self.bias), &[x], y)
     }
 }

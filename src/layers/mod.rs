@@ -7,7 +7,7 @@
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
 use crate::portable::{Site, Var};
-use crate::types::{Dims, Label, Param, Problem, Reach};
+use crate::types::{Dims, Label, Param, Parts, Problem, Reach};
 use dfdx::tensor::Tape;
 use dfdx::tensor_ops::Device;
 
@@ -15,12 +15,20 @@ pub mod conv;
 pub mod custom;
 pub mod dropout;
 pub(crate) mod elementwise;
+pub mod embedding;
+pub mod encode;
 pub mod filter;
 pub mod gelu;
 pub mod generic;
+pub mod group_norm;
+pub(crate) mod groups;
+pub mod layer_norm;
 pub mod leaky_relu;
 pub mod linear;
+pub mod no_affine;
 pub mod no_bias;
+pub mod normalization;
+pub mod parallel;
 pub mod pool;
 pub mod relu;
 pub mod repeat;
@@ -32,89 +40,130 @@ pub mod silu;
 pub mod skip_concat;
 pub mod softmax;
 pub mod tanh;
+pub mod tied;
 pub(crate) mod window;
 
 /// The questions that every layer answers, and who answers them.
+///
+/// Most layers work `on_numbers`: one value in, one out, whatever is beside it. Some read token ids (`on_ids`), and some look
+/// at what is beside their input, or change it (`on_parts`).
 macro_rules! leaves {
-    ($($(#[$doc:meta])* $Leaf:ident($Spec:ty),)*) => {
+    (
+        on_numbers { $($(#[$num_doc:meta])* $Num:ident($NumSpec:ty),)* }
+        on_ids { $($(#[$ids_doc:meta])* $Ids:ident($IdsSpec:ty),)* }
+        on_parts { $($(#[$parts_doc:meta])* $Parts:ident($PartsSpec:ty),)* }
+    ) => {
         /// A layer that computes, as data: each variant holds what its own file says of it.
         #[derive(Clone, Copy)]
         pub enum Leaf {
-            $($(#[$doc])* $Leaf($Spec),)*
+            $($(#[$num_doc])* $Num($NumSpec),)*
+            $($(#[$ids_doc])* $Ids($IdsSpec),)*
+            $($(#[$parts_doc])* $Parts($PartsSpec),)*
         }
 
         impl Leaf {
             /// The layer as its user writes it.
             pub const fn label(&self) -> Label {
-                match self { $(Leaf::$Leaf(spec) => spec.label(),)* }
+                match self { $(Leaf::$Num(spec) => spec.label(),)* $(Leaf::$Ids(spec) => spec.label(),)* $(Leaf::$Parts(spec) => spec.label(),)* }
             }
 
-            /// The shape that the layer makes of `x`, or why it cannot.
-            pub const fn infer(&self, x: Dims) -> Result<Dims, Problem> {
-                match self { $(Leaf::$Leaf(spec) => spec.infer(x),)* }
+            /// The shapes that the layer makes of those in `x`, or why it cannot.
+            pub const fn infer(&self, x: Parts<Dims>) -> Result<Parts<Dims>, Problem> {
+                if x.x.vocabulary().is_some() && !matches!(self, $(Leaf::$Ids(_))|*) {
+                    return Err(Problem::ids(x.x));
+                }
+                let y = match self {
+                    $(Leaf::$Num(spec) => spec.infer(x.x),)*
+                    $(Leaf::$Ids(spec) => spec.infer(x.x),)*
+                    $(Leaf::$Parts(spec) => return spec.infer(x),)*
+                };
+                match y {
+                    Ok(y) => Ok(x.with_x(y)),
+                    Err(problem) => Err(problem),
+                }
             }
 
-            /// The parameter number `i`, if there are that many.
+            /// The parameter or buffer number `i`, if there are that many.
             pub const fn param(&self, i: usize) -> Option<Param> {
-                match self { $(Leaf::$Leaf(spec) => spec.param(i),)* }
+                match self { $(Leaf::$Num(spec) => spec.param(i),)* $(Leaf::$Ids(spec) => spec.param(i),)* $(Leaf::$Parts(spec) => spec.param(i),)* }
             }
 
             /// Floating-point operations for one sample.
-            pub const fn flops(&self, x: Dims, y: Dims) -> usize {
-                match self { $(Leaf::$Leaf(spec) => spec.flops(x, y),)* }
+            pub const fn flops(&self, x: Parts<Dims>, y: Parts<Dims>) -> usize {
+                match self { $(Leaf::$Num(spec) => spec.flops(x.x, y.x),)* $(Leaf::$Ids(spec) => spec.flops(x.x, y.x),)* $(Leaf::$Parts(spec) => spec.flops(x, y),)* }
             }
 
             /// What part of its input one number of the output sees.
             pub const fn reach(&self) -> Reach {
-                match self { $(Leaf::$Leaf(spec) => spec.reach(),)* }
+                match self { $(Leaf::$Num(spec) => spec.reach(),)* $(Leaf::$Ids(spec) => spec.reach(),)* $(Leaf::$Parts(spec) => spec.reach(),)* }
             }
 
-            /// The layer in dfdx operations; `y` is the shape that comes out.
-            pub(crate) fn portable<E: Float, D: Device<E>, T: Tape<E, D> + 'static>(&self, site: &Site<'_, E, D, T>, x: Var<E, D, T>, y: Dims) -> Result<Var<E, D, T>, D::Err> {
-                match self { $(Leaf::$Leaf(spec) => spec.portable(site, x, y),)* }
+            /// The layer in dfdx operations; `y` are the shapes that come out.
+            pub(crate) fn portable<E: Float, D: Device<E>, T: Tape<E, D> + 'static>(&self, site: &Site<'_, E, D, T>, x: Parts<Var<E, D, T>>, y: Parts<Dims>) -> Result<Parts<Var<E, D, T>>, D::Err> {
+                match self {
+                    $(Leaf::$Num(spec) => x.try_map_x(|x| spec.portable(site, x, y.x)),)*
+                    $(Leaf::$Ids(spec) => x.try_map_x(|x| spec.portable(site, x, y.x)),)*
+                    $(Leaf::$Parts(spec) => spec.portable(site, x, y),)*
+                }
             }
 
-            /// The layer as steps on the CPU; `y` is the shape that comes out.
-            pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {
-                match self { $(Leaf::$Leaf(spec) => spec.plan(planner, x, y),)* }
+            /// The layer as steps on the CPU; `y` are the shapes that come out.
+            pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Parts<Value>, y: Parts<Dims>) -> Parts<Value> {
+                match self {
+                    $(Leaf::$Num(spec) => x.with_x(spec.plan(planner, x.x, y.x)),)*
+                    $(Leaf::$Ids(spec) => x.with_x(spec.plan(planner, x.x, y.x)),)*
+                    $(Leaf::$Parts(spec) => spec.plan(planner, x, y),)*
+                }
             }
         }
     };
 }
 
 leaves! {
-    /// Fully connected.
-    Linear(linear::LinearSpec),
-    /// Two-dimensional convolution.
-    Conv2d(conv::Conv2dSpec),
-    /// Maximum or mean of windows.
-    Pool2d(pool::Pool2dSpec),
-    /// Mean over the image, in a grid of places.
-    AdaptiveAvgPool2d(pool::AdaptiveAvgPool2dSpec),
-    /// A kernel that is not learned, on each channel.
-    Filter(filter::FilterSpec),
-    /// Another shape for the same numbers.
-    Reshape(reshape::ReshapeSpec),
-    /// Random zeros in training.
-    Dropout(dropout::DropoutSpec),
-    /// `max(x, 0)`.
-    Relu(relu::Relu),
-    /// A slope below zero.
-    LeakyRelu(leaky_relu::LeakyReluSpec),
-    /// `1 / (1 + exp(-x))`.
-    Sigmoid(sigmoid::Sigmoid),
-    /// Hyperbolic tangent.
-    Tanh(tanh::Tanh),
-    /// `x` times the normal distribution function.
-    Gelu(gelu::Gelu),
-    /// The same, approximated by a hyperbolic tangent.
-    GeluTanh(gelu::GeluTanh),
-    /// `x` times its sigmoid.
-    Silu(silu::Silu),
-    /// Probabilities, or their logarithms.
-    Softmax(softmax::SoftmaxSpec),
-    /// A layer of the user's own.
-    Custom(custom::CustomSpec),
+    on_numbers {
+        /// Fully connected.
+        Linear(linear::LinearSpec),
+        /// Two-dimensional convolution.
+        Conv2d(conv::Conv2dSpec),
+        /// Maximum or mean of windows.
+        Pool2d(pool::Pool2dSpec),
+        /// Mean over the image, in a grid of places.
+        AdaptiveAvgPool2d(pool::AdaptiveAvgPool2dSpec),
+        /// A kernel that is not learned, on each channel.
+        Filter(filter::FilterSpec),
+        /// Another shape for the same numbers.
+        Reshape(reshape::ReshapeSpec),
+        /// Random zeros in training.
+        Dropout(dropout::DropoutSpec),
+        /// `max(x, 0)`.
+        Relu(relu::Relu),
+        /// A slope below zero.
+        LeakyRelu(leaky_relu::LeakyReluSpec),
+        /// `1 / (1 + exp(-x))`.
+        Sigmoid(sigmoid::Sigmoid),
+        /// Hyperbolic tangent.
+        Tanh(tanh::Tanh),
+        /// `x` times the normal distribution function.
+        Gelu(gelu::Gelu),
+        /// The same, approximated by a hyperbolic tangent.
+        GeluTanh(gelu::GeluTanh),
+        /// `x` times its sigmoid.
+        Silu(silu::Silu),
+        /// Probabilities, or their logarithms.
+        Softmax(softmax::SoftmaxSpec),
+        /// Mean 0 and variance 1 over the last dimensions.
+        LayerNorm(layer_norm::LayerNormSpec),
+        /// Mean 0 and variance 1 over groups of channels.
+        GroupNorm(group_norm::GroupNormSpec),
+        /// A layer of the user's own.
+        Custom(custom::CustomSpec),
+    }
+    on_ids {
+        /// A vector for each token id.
+        Embedding(embedding::EmbeddingSpec),
+    }
+    on_parts {
+    }
 }
 
 impl Leaf {

@@ -4,7 +4,7 @@ use super::Leaf;
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
 use crate::portable::{Site, Var};
-use crate::types::{Dims, Label, Layer, Message, Param, Problem, Reach, Sample, Spec};
+use crate::types::{Dims, Label, Layer, Message, Param, Plain, Problem, Reach, Spec};
 use core::marker::PhantomData;
 use dfdx::tensor::Tape;
 use dfdx::tensor_ops::Device;
@@ -46,8 +46,8 @@ impl Layer for Flatten {
     const SPEC: &'static Spec = &Spec::Leaf(Leaf::Reshape(ReshapeSpec { to: None }));
 }
 
-impl<S: Sample> Layer for Reshape<S> {
-    const SPEC: &'static Spec = &Spec::Leaf(Leaf::Reshape(ReshapeSpec { to: Some(S::DIMS) }));
+impl<S: Plain> Layer for Reshape<S> {
+    const SPEC: &'static Spec = &Spec::Leaf(Leaf::Reshape(ReshapeSpec { to: Some(S::PARTS.x) }));
 }
 
 /// What a [`Reshape`] or, without a shape, a [`Flatten`] is.

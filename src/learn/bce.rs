@@ -4,7 +4,7 @@ use super::Loss;
 use crate::data::Values;
 use crate::engine::Flat;
 use crate::float::Float;
-use crate::types::Sample;
+use crate::types::Plain;
 use dfdx::prelude::{SumTo, TryAdd, TryMul, TrySub};
 use dfdx::shapes::Rank0;
 use dfdx::tensor::{Tape, Tensor};
@@ -34,7 +34,7 @@ use dfdx::tensor_ops::Device;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BceWithLogits;
 
-impl<S: Sample> Loss<S, Values<S>> for BceWithLogits {
+impl<S: Plain> Loss<S, Values<S>> for BceWithLogits {
     fn part<E: Float>(&self, outputs: &[E], targets: &[E], scale: E, d_outputs: &mut [E]) -> E {
         let mut sum = E::zero();
         for ((&y, &t), d) in outputs.iter().zip(targets).zip(d_outputs) {

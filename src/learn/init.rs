@@ -52,12 +52,14 @@ impl Scheme {
     }
 }
 
-/// The first parameters of a network: the same for the same seed.
+/// The first numbers of a network's parameters or buffers: the same for the same seed.
 pub(crate) fn initial<E: Float>(parameters: &[NamedParam], scheme: Scheme, seed: u64) -> Vec<E> {
     let mut rng = StdRng::seed_from_u64(seed);
     let draw = |param: &NamedParam| -> Vec<E> {
         let numbers = 0..param.dims.numel();
         match param.init {
+            Init::Normal => numbers.map(|_| E::of(StandardNormal.sample(&mut rng))).collect(),
+            Init::Uniform { bound } => numbers.map(|_| E::of(bound * rng.gen_range(-1.0..1.0))).collect(),
             Init::Constant(x) => numbers.map(|_| E::of(x)).collect(),
             Init::Weight { fan_in, fan_out } => numbers.map(|_| E::of(scheme.draw(fan_in, fan_out, &mut rng))).collect(),
         }

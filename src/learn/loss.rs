@@ -3,7 +3,7 @@
 use crate::data::Target;
 use crate::engine::{Flat, Objective, TapedScalar};
 use crate::float::Float;
-use crate::types::Sample;
+use crate::types::{Plain, Sample};
 use core::marker::PhantomData;
 use core::ops::Range;
 use dfdx::prelude::ReshapeTo;
@@ -82,7 +82,7 @@ pub(crate) struct ByTape<'a, O, F> {
 
 impl<O, F, E, D> Objective<E, D> for ByTape<'_, O, F>
 where
-    O: Sample,
+    O: Plain,
     E: Float,
     D: Device<E>,
     F: Fn(Tensor<O::Batch<usize>, E, D, OwnedTape<E, D>>) -> TapedScalar<E, D> + Sync,

@@ -1,16 +1,16 @@
 //! Runs a network in dfdx operations.
 
-use super::var::another;
+use super::var::{Written, another};
 use super::{Index, Site, Var};
-use crate::engine::{Engine, Flat, Gradients, Objective};
+use crate::engine::{Architecture, Engine, Flat, Gradients, Objective, State};
 use crate::error::Error;
 use crate::float::Float;
+use crate::layers::Leaf;
 use crate::learn::Optimizer;
 use crate::noise::Noise;
-use crate::types::{Branch, Chain, Dims, Join, Spec, parameters};
+use crate::types::{Branch, Chain, Dims, Join, NamedParam, Parts, Slot, Spec, Tied, buffers, parameters};
 use core::marker::PhantomData;
-use dfdx::prelude::{Backward, Trace, TryAdd, TryConcatAlong};
-use dfdx::shapes::Axis;
+use dfdx::prelude::{Backward, Trace, TryAdd};
 use dfdx::tensor::{OwnedTape, Tape};
 use dfdx::tensor_ops::Device;
 use std::sync::{Arc, OnceLock};
@@ -18,84 +18,188 @@ use std::sync::{Arc, OnceLock};
 /// The portable lowering on a dfdx device.
 pub struct Portable<E: Float, D: Device<E>> {
     device: D,
-    spec: &'static Spec,
-    input: Dims,
+    network: Architecture,
     params: Vec<Flat<E, D>>,
+    buffers: Vec<Flat<E, D>>,
     /// One index for each leaf, in order.
     indices: Vec<Arc<OnceLock<Index<D>>>>,
 }
 
-/// A walk over the layers: what is left of the parameters and the indices.
+/// A walk over the layers: how far it has come.
 struct Walk<'a, E: Float, D: Device<E>, T> {
     engine: &'a Portable<E, D>,
-    params: usize,
+    /// How many parameters and buffers lie behind.
+    at: [usize; 2],
     leaves: usize,
     noise: Option<Noise>,
+    written: &'a Written<E, D>,
     tape: PhantomData<T>,
 }
 
 impl<E: Float, D: Device<E>, T: Tape<E, D> + 'static> Walk<'_, E, D, T> {
-    fn run(&mut self, spec: &Spec, x: Var<E, D, T>) -> Result<Var<E, D, T>, D::Err> {
+    fn run(&mut self, spec: &Spec, x: Parts<Var<E, D, T>>) -> Result<Parts<Var<E, D, T>>, D::Err> {
         match spec.unnamed() {
-            Spec::Leaf(leaf) => {
-                let count = (0..).take_while(|&i| leaf.param(i).is_some()).count();
-                let params = &self.engine.params[self.params..self.params + count];
-                self.params += count;
-                self.leaves += 1;
-                let site = Site {
-                    params,
-                    // Counted as the static plan counts, so that both drop the same numbers.
-                    noise: self.noise.map(|noise| (noise.split(self.leaves as u64), 0)),
-                    index: &self.engine.indices[self.leaves - 1],
-                    device: &self.engine.device,
-                    tape: PhantomData,
-                };
-                let Ok(y) = leaf.infer(x.dims()) else { unreachable!("a network is checked before it is lowered") };
-                leaf.portable(&site, x, y)
-            }
+            Spec::Leaf(leaf) => self.run_leaf(leaf, x),
             Spec::Chain(Chain { fields }) => fields.iter().try_fold(x, |x, field| self.run(field.spec, x)),
             Spec::Branch(branch) => self.run_branch(branch, x),
-            Spec::Repeat { body, times } => (0..*times).try_fold(x, |x, _| self.run(body, x)),
+            Spec::Repeat(repeat) => {
+                let begin = self.at;
+                (0..repeat.times).try_fold(x, |x, _| {
+                    if repeat.shared {
+                        self.at = begin;
+                    }
+                    self.run(repeat.body, x)
+                })
+            }
+            Spec::Tied(Tied { fields: [first, body, last] }) => {
+                let begin = self.at;
+                let x = self.run(first.spec, x)?;
+                let x = self.run(body.spec, x)?;
+                let end = core::mem::replace(&mut self.at, begin);
+                let y = self.run(last.spec, x)?;
+                self.at = end;
+                Ok(y)
+            }
+            Spec::Encode { body } => self.run_encode(body, x),
             Spec::Named { .. } | Spec::Misfit { .. } => unreachable!("a network is checked before it is lowered"),
         }
     }
 
-    fn run_branch(&mut self, branch: &Branch, x: Var<E, D, T>) -> Result<Var<E, D, T>, D::Err> {
-        let (input, mut joined): (Dims, Option<Var<E, D, T>>) = (x.dims(), None);
-        let forks: Vec<_> = branch.fields.iter().skip(1).map(|_| x.fork()).collect();
+    fn run_leaf(&mut self, leaf: &Leaf, x: Parts<Var<E, D, T>>) -> Result<Parts<Var<E, D, T>>, D::Err> {
+        let [begin, first] = self.at;
+        for param in (0..).map_while(|i| leaf.param(i)) {
+            self.at[usize::from(!param.is_trained())] += 1;
+        }
+        self.leaves += 1;
+        let site = Site {
+            params: &self.engine.params[begin..self.at[0]],
+            buffers: &self.engine.buffers[first..self.at[1]],
+            written: Some((first, self.written)),
+            // Counted as the static plan counts, so that both drop the same numbers.
+            noise: self.noise.map(|noise| (noise.split(self.leaves as u64), 0)),
+            index: &self.engine.indices[self.leaves - 1],
+            device: &self.engine.device,
+            tape: PhantomData,
+        };
+        let y = checked(leaf.infer(dims(&x)));
+        leaf.portable(&site, x, y)
+    }
+
+    fn run_branch(&mut self, branch: &Branch, x: Parts<Var<E, D, T>>) -> Result<Parts<Var<E, D, T>>, D::Err> {
+        let (input, mut joined, sides): (Dims, Option<Var<E, D, T>>, _) = (x.x.dims(), None, fork(&x));
+        let forks: Vec<_> = branch.fields.iter().skip(1).map(|_| fork(&x)).collect();
         for (field, x) in branch.fields.iter().zip(core::iter::once(x).chain(forks)) {
-            let y = self.run(field.spec, x)?;
+            let y = gathered(self.run(field.spec, x)?);
             joined = Some(match joined {
                 None => y,
                 Some(sum) => {
-                    let Ok(dims) = branch.join.infer(input, sum.dims(), y.dims()) else { unreachable!("a network is checked before it is lowered") };
+                    let dims = checked(branch.join.infer(input, sum.dims(), y.dims()));
                     join(branch.join, sum, y, dims)?
                 }
             });
         }
-        joined.map_or_else(|| unreachable!("a branch has fields"), Ok)
+        let Some(joined) = joined else { unreachable!("a branch has fields") };
+        sides.try_map_x(|_| Ok(joined))
     }
+
+    /// The history of the memory goes over to the value, whose way it has crossed.
+    fn run_encode(&mut self, body: &Spec, mut x: Parts<Var<E, D, T>>) -> Result<Parts<Var<E, D, T>>, D::Err> {
+        let padding = x.beside(Slot::MemoryPadding).map(Var::fork);
+        let Some(memory) = x.take(Slot::Memory) else { unreachable!("a network is checked before it is lowered") };
+        let mut encoded = Parts::new(memory);
+        encoded.put(Slot::Padding, padding);
+        let memory = gathered(self.run(body, encoded)?);
+        let (value, memory) = x.x.absorb(memory);
+        x.x = value;
+        x.put(Slot::Memory, Some(memory));
+        Ok(x)
+    }
+}
+
+fn checked<T, X>(inferred: Result<T, X>) -> T {
+    inferred.unwrap_or_else(|_| unreachable!("a network is checked before it is lowered"))
+}
+
+fn dims<E: Float, D: Device<E>, T: Tape<E, D>>(x: &Parts<Var<E, D, T>>) -> Parts<Dims> {
+    x.map_ref(|x| x.dims())
+}
+
+fn fork<E: Float, D: Device<E>, T: Tape<E, D>>(x: &Parts<Var<E, D, T>>) -> Parts<Var<E, D, T>> {
+    x.map_ref(Var::fork)
+}
+
+/// The value, with the history of all that is beside it.
+fn gathered<E: Float, D: Device<E>, T: Tape<E, D>>(x: Parts<Var<E, D, T>>) -> Var<E, D, T> {
+    let mut parts = x.into_list();
+    let Some(x) = parts.next() else { unreachable!("there is a value to work on") };
+    parts.fold(x, |x, side| x.absorb(side).0)
 }
 
 /// The join of two branches, of shape `y`. The second is another tensor than the first, even where both are the input: a
 /// gradient cannot be borrowed twice.
 fn join<E: Float, D: Device<E>, T: Tape<E, D>>(how: Join, a: Var<E, D, T>, b: Var<E, D, T>, y: Dims) -> Result<Var<E, D, T>, D::Err> {
-    let samples = a.samples();
     match how {
-        Join::Add => Var::new(a.flat().try_add(another(b.flat())?)?, samples, y),
-        Join::Concat => {
-            let (p, q) = (a.dims().numel(), b.dims().numel());
-            let parts = (a.view(&(samples, p))?, another(b.view(&(samples, q))?)?);
-            Var::new(parts.try_concat_along(Axis::<1>)?, samples, y)
+        Join::Add => {
+            let samples = a.samples();
+            Var::new(a.flat().try_add(another(b.flat())?)?, samples, y)
         }
+        Join::Concat => Ok(a.beside(b)?.with_dims(y)),
     }
 }
 
 impl<E: Float, D: Device<E>> Portable<E, D> {
-    fn run<T: Tape<E, D> + 'static>(&self, inputs: Flat<E, D, T>, samples: usize, noise: Option<Noise>) -> Result<Flat<E, D, T>, D::Err> {
-        let x = Var::new(inputs, samples, self.input)?;
-        let mut walk = Walk { engine: self, params: 0, leaves: 0, noise, tape: PhantomData };
-        Ok(walk.run(self.spec, x)?.flat())
+    fn run<T: Tape<E, D> + 'static>(
+        &self,
+        inputs: Flat<E, D, T>,
+        samples: usize,
+        noise: Option<Noise>,
+        written: &Written<E, D>,
+    ) -> Result<Flat<E, D, T>, D::Err> {
+        let x = self.parts(inputs, samples)?;
+        let mut walk = Walk { engine: self, at: [0, 0], leaves: 0, noise, written, tape: PhantomData };
+        let y = walk.run(self.network.spec, x)?;
+        self.outputs(y)
+    }
+
+    /// The parts of the inputs; the first one has the history of all.
+    fn parts<T: Tape<E, D>>(&self, inputs: Flat<E, D, T>, samples: usize) -> Result<Parts<Var<E, D, T>>, D::Err> {
+        let input = self.network.input;
+        if input.numel() == input.x.numel() {
+            return Ok(Parts::new(Var::new(inputs, samples, input.x)?));
+        }
+        let all = Var::new(inputs, samples, Dims::new(&[input.numel()]))?;
+        let mut parts = Parts::new(all.fork().columns(0, input.x)?);
+        for slot in Slot::ALL.into_iter().filter(|&slot| input.beside(slot).is_some()) {
+            let (begin, dims) = input.place(Some(slot));
+            let (x, side) = parts.x.absorb(all.fork().columns(begin, dims)?);
+            parts.x = x;
+            parts.put(slot, Some(side));
+        }
+        let (x, _) = parts.x.absorb(all);
+        parts.x = x;
+        Ok(parts)
+    }
+
+    /// The declared parts of the outputs, one behind the other.
+    fn outputs<T: Tape<E, D>>(&self, mut y: Parts<Var<E, D, T>>) -> Result<Flat<E, D, T>, D::Err> {
+        let declared = self.network.output;
+        let mut sides = Vec::new();
+        for slot in Slot::ALL {
+            let Some(side) = y.take(slot) else { continue };
+            let (x, side) = y.x.absorb(side);
+            y.x = x;
+            if declared.beside(slot).is_some() {
+                sides.push(side);
+            }
+        }
+        Ok(sides.into_iter().try_fold(y.x, Var::beside)?.flat())
+    }
+
+    /// Takes over what layers have written into their buffers.
+    fn keep(&mut self, written: Written<E, D>) {
+        for (i, numbers) in written.into_inner() {
+            self.buffers[i] = numbers;
+        }
     }
 
     fn upload(&self, numbers: &[E]) -> Result<Flat<E, D>, Error> {
@@ -107,9 +211,16 @@ fn leaves(spec: &Spec) -> usize {
     match spec.unnamed() {
         Spec::Leaf(_) => 1,
         Spec::Chain(Chain { fields }) | Spec::Branch(Branch { fields, .. }) => fields.iter().map(|field| leaves(field.spec)).sum(),
-        Spec::Repeat { body, times } => times * leaves(body),
+        Spec::Tied(Tied { fields }) => fields.iter().map(|field| leaves(field.spec)).sum(),
+        Spec::Repeat(repeat) => repeat.times * leaves(repeat.body),
+        Spec::Encode { body } => leaves(body),
         Spec::Named { .. } | Spec::Misfit { .. } => 0,
     }
+}
+
+/// The numbers of each tensor.
+fn split<'a, E>(tensors: &'a [NamedParam], numbers: &'a [E]) -> impl Iterator<Item = &'a [E]> {
+    tensors.iter().map(|tensor| &numbers[tensor.range()])
 }
 
 /// For each number type and device by name, so that the engine is compiled here, once, and not again in every crate with a
@@ -117,10 +228,11 @@ fn leaves(spec: &Spec) -> usize {
 macro_rules! engine {
     ($E:ident on $D:ty) => {
         impl Engine<$E, $D> for Portable<$E, $D> {
-            fn new(device: &$D, spec: &'static Spec, input: Dims, numbers: Vec<$E>) -> Result<Self, Error> {
-                let indices = (0..leaves(spec)).map(|_| Arc::default()).collect();
-                let mut engine = Portable { device: device.clone(), spec, input, params: Vec::new(), indices };
-                engine.set_parameters(&numbers)?;
+            fn new(device: &$D, network: Architecture, state: State<$E>) -> Result<Self, Error> {
+                let indices = (0..leaves(network.spec)).map(|_| Arc::default()).collect();
+                let mut engine = Portable { device: device.clone(), network, params: Vec::new(), buffers: Vec::new(), indices };
+                engine.set_parameters(&state.parameters)?;
+                engine.set_buffers(&state.buffers)?;
                 Ok(engine)
             }
 
@@ -129,13 +241,21 @@ macro_rules! engine {
             }
 
             fn set_parameters(&mut self, numbers: &[$E]) -> Result<(), Error> {
-                let params: Result<Vec<_>, Error> = parameters(self.spec).iter().map(|param| self.upload(&numbers[param.range()])).collect();
-                self.params = params?;
+                self.params = split(&parameters(self.network.spec), numbers).map(|numbers| self.upload(numbers)).collect::<Result<_, _>>()?;
+                Ok(())
+            }
+
+            fn buffers(&self) -> Vec<$E> {
+                self.buffers.iter().flat_map(|buffer| buffer.as_vec()).collect()
+            }
+
+            fn set_buffers(&mut self, numbers: &[$E]) -> Result<(), Error> {
+                self.buffers = split(&buffers(self.network.spec), numbers).map(|numbers| self.upload(numbers)).collect::<Result<_, _>>()?;
                 Ok(())
             }
 
             fn infer(&self, inputs: Flat<$E, $D>, samples: usize) -> Result<Flat<$E, $D>, Error> {
-                self.run(inputs, samples, None).map_err(Error::device("running the network"))
+                self.run(inputs, samples, None, &Written::default()).map_err(Error::device("running the network"))
             }
 
             fn train(
@@ -146,10 +266,12 @@ macro_rules! engine {
                 objective: &dyn Objective<$E, $D>,
                 optimizer: &mut dyn Optimizer<$E>,
             ) -> Result<$E, Error> {
-                let gradients = self.gradients(inputs, samples, noise, objective)?;
+                let written = Written::default();
+                let gradients = self.differentiate(inputs, samples, noise, objective, &written)?;
                 let mut numbers = self.parameters();
                 optimizer.update(&mut numbers, &gradients.parameters)?;
                 self.set_parameters(&numbers)?;
+                self.keep(written);
                 Ok(gradients.loss)
             }
 
@@ -160,9 +282,22 @@ macro_rules! engine {
                 noise: Option<Noise>,
                 objective: &dyn Objective<$E, $D>,
             ) -> Result<Gradients<$E>, Error> {
+                self.differentiate(inputs, samples, noise, objective, &Written::default())
+            }
+        }
+
+        impl Portable<$E, $D> {
+            fn differentiate(
+                &self,
+                inputs: &[$E],
+                samples: usize,
+                noise: Option<Noise>,
+                objective: &dyn Objective<$E, $D>,
+                written: &Written<$E, $D>,
+            ) -> Result<Gradients<$E>, Error> {
                 let inputs = self.upload(inputs)?;
                 let outputs: Flat<$E, $D, OwnedTape<$E, $D>> =
-                    self.run(inputs.leaky_trace(), samples, noise).map_err(Error::device("running the network"))?;
+                    self.run(inputs.leaky_trace(), samples, noise, written).map_err(Error::device("running the network"))?;
                 let loss = objective.taped(outputs).map_err(Error::device("computing the loss"))?;
                 let value = loss.as_vec()[0];
                 let mut gradients = loss.try_backward().map_err(Error::device("differentiating the network"))?;

@@ -4,6 +4,7 @@ use crate::engine::Flat;
 use crate::float::Float;
 use crate::noise::Noise;
 use crate::types::Dims;
+use core::cell::RefCell;
 use core::marker::PhantomData;
 use dfdx::prelude::{PermuteTo, ReshapeTo, TryConcatAlong, TryMul};
 use dfdx::shapes::{Axes2, Axis, Shape};
@@ -95,6 +96,36 @@ impl<E: Float, D: Device<E>, T: Tape<E, D>> Var<E, D, T> {
     }
 }
 
+impl<E: Float, D: Device<E>, T: Tape<E, D>> Var<E, D, T> {
+    /// The numbers of each sample from `begin` on, as a sample of shape `dims`.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn columns(self, begin: usize, dims: Dims) -> Result<Self, D::Err> {
+        let (samples, numel) = (self.samples, self.dims.numel());
+        let part: Tensor<(usize, usize), E, D, T> = self.view(&(samples, numel))?.try_slice((0..samples, begin..begin + dims.numel()))?;
+        Var::new(part, samples, dims)
+    }
+
+    /// The numbers of each sample, and behind them those of the same sample of `other`.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn beside(self, other: Self) -> Result<Self, D::Err> {
+        let (samples, p, q) = (self.samples, self.dims.numel(), other.dims.numel());
+        // Another tensor, even where both are one: a gradient cannot be borrowed twice.
+        let parts = (self.view(&(samples, p))?, another(other.view(&(samples, q))?)?);
+        Var::new(parts.try_concat_along(Axis::<1>)?, samples, Dims::new(&[p + q]))
+    }
+
+    /// Takes over the history of `other`, which begins anew: both can then be used without one being forgotten.
+    pub(crate) fn absorb(self, other: Self) -> (Self, Self) {
+        let (x, tape) = self.data.split_tape();
+        let (y, history) = other.data.split_tape();
+        (Var { data: x.put_tape(tape.merge(history)), ..self }, Var { data: y.put_tape(T::default()), samples: other.samples, dims: other.dims })
+    }
+}
+
 /// The same numbers as another tensor. dfdx finds gradients by a tensor's id, and a clone keeps it; a product has its own.
 pub(crate) fn another<S: Shape, E: Float, D: Device<E>, T: Tape<E, D>>(x: Tensor<S, E, D, T>) -> Result<Tensor<S, E, D, T>, D::Err> {
     x.try_mul(E::one())
@@ -109,10 +140,16 @@ pub(crate) fn detached<S: Shape, E: Float, D: Device<E>, T: Tape<E, D>>(
     Ok((another(x.clone())?, x.put_tape(tape)))
 }
 
-/// What a layer finds where it stands in a network: its parameters, its random numbers, and a place for an index that is
-/// computed once.
+/// Buffers that layers have written on a way through the network: which, and what is in them now.
+pub(crate) type Written<E, D> = RefCell<Vec<(usize, Flat<E, D>)>>;
+
+/// What a layer finds where it stands in a network: its parameters and buffers, its random numbers, and a place for an index
+/// that is computed once.
 pub struct Site<'a, E: Float, D: Device<E>, T> {
     pub(crate) params: &'a [Flat<E, D>],
+    pub(crate) buffers: &'a [Flat<E, D>],
+    /// Where the layer's buffers begin among those of the network, and what has been written.
+    pub(crate) written: Option<(usize, &'a Written<E, D>)>,
     pub(crate) noise: Option<(Noise, usize)>,
     pub(crate) index: &'a Arc<OnceLock<Index<D>>>,
     pub(crate) device: &'a D,
@@ -126,6 +163,23 @@ impl<E: Float, D: Device<E>, T: Tape<E, D>> Site<'_, E, D, T> {
     /// Those of the device.
     pub fn param<S: Shape>(&self, i: usize, shape: &S) -> Result<Tensor<S, E, D, T>, D::Err> {
         self.params[i].retaped::<T>().try_reshape_like(shape)
+    }
+
+    /// The layer's buffer number `i`; it has no gradient.
+    pub(crate) fn buffer(&self, i: usize) -> Flat<E, D> {
+        self.buffers[i].clone()
+    }
+
+    /// Writes a buffer, for the passes behind this one.
+    pub(crate) fn write_buffer(&self, i: usize, numbers: Flat<E, D>) {
+        if let Some((first, written)) = self.written {
+            written.borrow_mut().push((first + i, numbers));
+        }
+    }
+
+    /// Whether the network is being trained.
+    pub fn is_training(&self) -> bool {
+        self.noise.is_some()
     }
 
     /// The layer's random numbers, and which sample of the batch the first one here is: number `i` of sample `s` takes the

@@ -1,6 +1,6 @@
 //! What networks cost, and what they see: known before they run.
 
-use super::{Branch, Chain, Dims, Join, Reach, Spec, infer};
+use super::{Branch, Chain, Dims, Field, Join, Parts, Reach, Spec, Tied, infer};
 
 /// How many numbers the parameters of `spec` have together.
 pub const fn scalars(spec: &Spec) -> usize {
@@ -8,7 +8,9 @@ pub const fn scalars(spec: &Spec) -> usize {
         Spec::Leaf(leaf) => {
             let (mut sum, mut i) = (0, 0);
             while let Some(param) = leaf.param(i) {
-                sum += param.dims.numel();
+                if param.is_trained() {
+                    sum += param.dims.numel();
+                }
                 i += 1;
             }
             sum
@@ -21,16 +23,18 @@ pub const fn scalars(spec: &Spec) -> usize {
             }
             sum
         }
-        Spec::Repeat { body, times } => *times * scalars(body),
+        Spec::Tied(Tied { fields: [first, body, _] }) => scalars(first.spec) + scalars(body.spec),
+        Spec::Repeat(repeat) => scalars(repeat.body) * if repeat.shared { 1 } else { repeat.times },
+        Spec::Encode { body } => scalars(body),
         Spec::Named { .. } | Spec::Misfit { .. } => 0,
     }
 }
 
 /// What one sample costs on its way through a layer, forward.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Cost {
-    /// The shape that comes out.
-    pub output: Dims,
+    /// The shapes that come out.
+    pub output: Parts<Dims>,
     /// Floating-point operations: a multiplication and an addition count one each, a function such as `exp` one.
     pub flops: usize,
     /// Numbers that the layers write, and that training keeps for the way back.
@@ -38,21 +42,15 @@ pub struct Cost {
 }
 
 /// What `spec` costs on samples of shape `x`, which fits it.
-pub const fn cost(spec: &Spec, x: Dims) -> Cost {
+pub const fn cost(spec: &Spec, x: Parts<Dims>) -> Cost {
     let nothing = Cost { output: x, flops: 0, activations: 0 };
     match spec.unnamed() {
         Spec::Leaf(leaf) => match leaf.infer(x) {
-            Ok(y) => Cost { output: y, flops: leaf.flops(x, y), activations: if leaf.is_view() { 0 } else { y.numel() } },
+            Ok(y) => Cost { output: y, flops: leaf.flops(x, y), activations: if leaf.is_view() { 0 } else { y.x.numel() } },
             Err(_) => nothing,
         },
-        Spec::Chain(chain) => {
-            let (mut sum, mut i) = (nothing, 0);
-            while i < chain.fields.len() {
-                sum = sum.then(cost(chain.fields[i].spec, sum.output));
-                i += 1;
-            }
-            sum
-        }
+        Spec::Chain(Chain { fields }) => cost_of_chain(fields, x),
+        Spec::Tied(tied) => cost_of_chain(tied.fields, x),
         Spec::Branch(branch) => {
             let (mut sum, mut i) = (nothing, 0);
             while i < branch.fields.len() {
@@ -60,19 +58,32 @@ pub const fn cost(spec: &Spec, x: Dims) -> Cost {
                 i += 1;
             }
             let Ok(y) = infer(spec, x) else { return nothing };
-            let adds = if matches!(branch.join, Join::Add) { y.numel() } else { 0 };
-            sum.then(Cost { output: y, flops: adds, activations: y.numel() })
+            let adds = if matches!(branch.join, Join::Add) { y.x.numel() } else { 0 };
+            sum.then(Cost { output: y, flops: adds, activations: y.x.numel() })
         }
-        Spec::Repeat { body, times } => {
+        Spec::Repeat(repeat) => {
             let (mut sum, mut i) = (nothing, 0);
-            while i < *times {
-                sum = sum.then(cost(body, sum.output));
+            while i < repeat.times {
+                sum = sum.then(cost(repeat.body, sum.output));
                 i += 1;
             }
             sum
         }
+        Spec::Encode { body } => {
+            let (Some(memory), Ok(y)) = (x.memory(), infer(spec, x)) else { return nothing };
+            nothing.then(Cost { output: y, ..cost(body, memory) })
+        }
         Spec::Named { .. } | Spec::Misfit { .. } => nothing,
     }
+}
+
+const fn cost_of_chain(fields: &[Field], x: Parts<Dims>) -> Cost {
+    let (mut sum, mut i) = (Cost { output: x, flops: 0, activations: 0 }, 0);
+    while i < fields.len() {
+        sum = sum.then(cost(fields[i].spec, sum.output));
+        i += 1;
+    }
+    sum
 }
 
 impl Cost {
@@ -115,14 +126,8 @@ impl Field2d {
 pub(crate) const fn receptive_field(spec: &Spec, field: Field2d) -> Field2d {
     match spec.unnamed() {
         Spec::Leaf(leaf) => field.behind(leaf.reach()),
-        Spec::Chain(chain) => {
-            let (mut field, mut i) = (field, 0);
-            while i < chain.fields.len() {
-                field = receptive_field(chain.fields[i].spec, field);
-                i += 1;
-            }
-            field
-        }
+        Spec::Chain(Chain { fields }) => receptive_field_of_chain(fields, field),
+        Spec::Tied(tied) => receptive_field_of_chain(tied.fields, field),
         Spec::Branch(branch) => {
             let mut joined = receptive_field(branch.fields[0].spec, field);
             let mut i = 1;
@@ -132,14 +137,23 @@ pub(crate) const fn receptive_field(spec: &Spec, field: Field2d) -> Field2d {
             }
             joined
         }
-        Spec::Repeat { body, times } => {
+        Spec::Repeat(repeat) => {
             let (mut field, mut i) = (field, 0);
-            while i < *times {
-                field = receptive_field(body, field);
+            while i < repeat.times {
+                field = receptive_field(repeat.body, field);
                 i += 1;
             }
             field
         }
-        Spec::Named { .. } | Spec::Misfit { .. } => field,
+        Spec::Encode { .. } | Spec::Named { .. } | Spec::Misfit { .. } => field,
     }
+}
+
+const fn receptive_field_of_chain(fields: &[Field], field: Field2d) -> Field2d {
+    let (mut field, mut i) = (field, 0);
+    while i < fields.len() {
+        field = receptive_field(fields[i].spec, field);
+        i += 1;
+    }
+    field
 }

@@ -18,19 +18,32 @@ pub const MAX_RANK: usize = 5;
 pub struct Dims {
     rank: usize,
     sizes: [usize; MAX_RANK],
+    /// For token ids, what they are all below; 0 for numbers.
+    vocabulary: usize,
 }
 
 impl Dims {
     /// The shape with these sizes, of which there are at most [`MAX_RANK`].
     pub const fn new(sizes: &[usize]) -> Self {
         assert!(sizes.len() <= MAX_RANK, "a sample has at most 5 dimensions");
-        let mut dims = Dims { rank: sizes.len(), sizes: [1; MAX_RANK] };
+        let mut dims = Dims { rank: sizes.len(), sizes: [1; MAX_RANK], vocabulary: 0 };
         let mut i = 0;
         while i < sizes.len() {
             dims.sizes[i] = sizes[i];
             i += 1;
         }
         dims
+    }
+
+    /// The same shape of token ids, all below `vocabulary`, instead of numbers.
+    pub const fn of_ids(mut self, vocabulary: usize) -> Self {
+        self.vocabulary = vocabulary;
+        self
+    }
+
+    /// What token ids are below; `None` for numbers.
+    pub const fn vocabulary(&self) -> Option<usize> {
+        if self.vocabulary > 0 { Some(self.vocabulary) } else { None }
     }
 
     /// How many dimensions there are.
@@ -79,7 +92,7 @@ impl Dims {
             }
             i += 1;
         }
-        self.rank == other.rank
+        self.rank == other.rank && self.vocabulary == other.vocabulary
     }
 }
 

@@ -1,13 +1,13 @@
 //! The story of a fault: where it is, what every layer before it made of the sample, and the way out.
 
 use super::fault::{ARGUMENT, MAX_DEPTH, OUTPUT, Step};
-use super::{Branch, Chain, Dims, Fault, Field, Spec, Text, infer};
+use super::{Branch, Chain, Dims, Fault, Field, Parts, Repeat, Slot, Spec, Text, infer};
 
 /// How many layers before the one at fault are listed.
 const LISTED: usize = 40;
 
 /// What the compiler prints, after `evaluation panicked: `.
-pub(crate) const fn explain(network: &str, spec: &Spec, [input, declared]: [Dims; 2], fault: &Fault) -> Text {
+pub(crate) const fn explain(network: &str, spec: &Spec, [input, declared]: [Parts<Dims>; 2], fault: &Fault) -> Text {
     let mut text = Text::new();
     let (story, path) = (Story { fault, root: spec, declared }, fault.path());
     story.headline(&mut text, network);
@@ -16,7 +16,7 @@ pub(crate) const fn explain(network: &str, spec: &Spec, [input, declared]: [Dims
         text.line(2);
         text.str(network);
         text.str(" on ");
-        text.dims(input);
+        write_parts(&mut text, input);
         story.tell(&mut text, spec, input, path, 4);
     }
     // The declared output belongs to the network, and is below its layers.
@@ -30,7 +30,7 @@ pub(crate) const fn explain(network: &str, spec: &Spec, [input, declared]: [Dims
 struct Story<'a> {
     fault: &'a Fault,
     root: &'a Spec,
-    declared: Dims,
+    declared: Parts<Dims>,
 }
 
 impl Story<'_> {
@@ -76,7 +76,7 @@ impl Story<'_> {
 
     /// The lines of a layer that has neither a name nor a number before it; `path` leads from it to the fault. What is put
     /// together of layers has no line of its own: the one above has said where it is.
-    const fn tell(&self, text: &mut Text, spec: &Spec, x: Dims, path: &[Step], indent: usize) {
+    const fn tell(&self, text: &mut Text, spec: &Spec, x: Parts<Dims>, path: &[Step], indent: usize) {
         if let Spec::Chain(chain) = spec.unnamed() {
             return self.rows(text, chain, x, path, indent);
         }
@@ -84,7 +84,7 @@ impl Story<'_> {
         if let [OUTPUT] = path {
             spec.write_label(text);
             text.str("  ");
-            text.dims(output(spec, x));
+            text.dims(output(spec, x).x);
         } else if is_leaf(spec) {
             spec.write_label(text);
             text.str("  ");
@@ -96,21 +96,26 @@ impl Story<'_> {
     }
 
     /// The lines below [`open`]'s.
-    const fn parts(&self, text: &mut Text, spec: &Spec, x: Dims, path: &[Step], indent: usize) {
+    const fn parts(&self, text: &mut Text, spec: &Spec, x: Parts<Dims>, path: &[Step], indent: usize) {
         match (spec, path) {
             (Spec::Chain(_) | Spec::Named { .. }, _) => self.tell(text, spec.unnamed(), x, path, indent),
             (Spec::Branch(branch), []) => self.branches(text, branch, x, indent),
             (Spec::Branch(branch), [step, rest @ ..]) => self.tell(text, branch.fields[branch.field(*step)].spec, x, rest, indent),
-            (Spec::Repeat { body, times }, [_, rest @ ..]) => {
-                let (_, given) = failing_repetition(body, *times, x);
-                self.tell(text, body, given, rest, indent);
+            (Spec::Repeat(repeat), [_, rest @ ..]) => {
+                let (_, given) = failing_repetition(repeat, x);
+                self.tell(text, repeat.body, given, rest, indent);
             }
+            (Spec::Tied(tied), [step, rest @ ..]) => {
+                let part = tied_part(*step);
+                self.tell(text, tied.fields[part].spec, before(tied.fields, part, x), rest, indent);
+            }
+            (Spec::Encode { body }, [_, rest @ ..]) => self.tell(text, body, memory(x), rest, indent),
             _ => (), // a leaf has no parts
         }
     }
 
     /// Each branch is right, and they do not fit together: what they return is worth seeing.
-    const fn branches(&self, text: &mut Text, branch: &Branch, x: Dims, indent: usize) {
+    const fn branches(&self, text: &mut Text, branch: &Branch, x: Parts<Dims>, indent: usize) {
         let body = body_of(branch);
         self.tell(text, branch.fields[body].spec, x, &[OUTPUT], indent);
         let mut i = body + 1;
@@ -137,14 +142,14 @@ impl Story<'_> {
         match self.fault.path() {
             [OUTPUT] => {
                 text.str("is declared to end in ");
-                text.dims(self.declared);
+                write_parts(text, self.declared);
             }
             _ => text.message(&self.fault.problem.message),
         }
     }
 
     /// A line for each layer of a chain, up to the fault.
-    const fn rows(&self, text: &mut Text, chain: &Chain, x: Dims, path: &[Step], indent: usize) {
+    const fn rows(&self, text: &mut Text, chain: &Chain, x: Parts<Dims>, path: &[Step], indent: usize) {
         let last = match path {
             [] | [OUTPUT] => chain.fields.len(),
             [step, ..] => *step as usize,
@@ -176,7 +181,7 @@ impl Story<'_> {
             if i == last {
                 self.write_arrow(text);
             } else if i >= first {
-                text.dims(given);
+                text.dims(given.x);
             }
             i += 1;
         }
@@ -189,7 +194,7 @@ const fn is_guilty_row(spec: &Spec, path: &[Step]) -> bool {
 }
 
 /// The line above the parts of a layer: `Residual, its body on [64, 8, 8]`.
-const fn open(text: &mut Text, spec: &Spec, x: Dims, path: &[Step]) {
+const fn open(text: &mut Text, spec: &Spec, x: Parts<Dims>, path: &[Step]) {
     match spec {
         Spec::Branch(branch) => {
             text.str(branch.name);
@@ -200,36 +205,49 @@ const fn open(text: &mut Text, spec: &Spec, x: Dims, path: &[Step]) {
             };
             open_branch(text, &branch.fields[field], x);
         }
-        Spec::Repeat { body, times } => {
-            let (repetition, given) = failing_repetition(body, *times, x);
-            text.str("Repeat, repetition ");
+        Spec::Repeat(repeat) => {
+            let (repetition, given) = failing_repetition(repeat, x);
+            text.str(repeat.name());
+            text.str(", repetition ");
             text.num(repetition);
             text.str(" of ");
-            text.num(*times);
+            text.num(repeat.times);
             text.str(" on ");
-            text.dims(given);
+            text.dims(given.x);
+        }
+        Spec::Tied(tied) => {
+            text.str("Tied, ");
+            let part = match path {
+                [] => 0,
+                [step, ..] => tied_part(*step),
+            };
+            open_branch(text, &tied.fields[part], before(tied.fields, part, x));
+        }
+        Spec::Encode { body } => {
+            text.str("Encode, ");
+            open_branch(text, &Field::named("body", body), memory(x));
         }
         _ => {
             spec.write_label(text);
             text.str(" on ");
-            text.dims(x);
+            text.dims(x.x);
         }
     }
 }
 
 /// `its body on [64, 8, 8]`
-const fn open_branch(text: &mut Text, field: &Field, x: Dims) {
+const fn open_branch(text: &mut Text, field: &Field, x: Parts<Dims>) {
     text.str("its ");
     text.str(field.name);
     text.str(" on ");
-    text.dims(x);
+    text.dims(x.x);
 }
 
 /// The repetition that fails, counted from 1, and what it is given.
-const fn failing_repetition(body: &Spec, times: usize, x: Dims) -> (usize, Dims) {
+const fn failing_repetition(repeat: &Repeat, x: Parts<Dims>) -> (usize, Parts<Dims>) {
     let (mut given, mut i) = (x, 1);
-    while i < times {
-        given = match infer(body, given) {
+    while i < repeat.times {
+        given = match infer(repeat.body, given) {
             Ok(y) => y,
             Err(_) => break,
         };
@@ -238,12 +256,51 @@ const fn failing_repetition(body: &Spec, times: usize, x: Dims) -> (usize, Dims)
     (i, given)
 }
 
+/// Which part of a `Tied` a step leads to.
+const fn tied_part(step: Step) -> usize {
+    (step - ARGUMENT) as usize
+}
+
+/// What the part number `part` of some layers is given.
+const fn before(fields: &[Field], part: usize, x: Parts<Dims>) -> Parts<Dims> {
+    let (mut given, mut i) = (x, 0);
+    while i < part {
+        given = output(fields[i].spec, given);
+        i += 1;
+    }
+    given
+}
+
+/// What the layers inside an `Encode` are given.
+const fn memory(x: Parts<Dims>) -> Parts<Dims> {
+    match x.memory() {
+        Some(memory) => memory,
+        None => x,
+    }
+}
+
+/// `[5, 8]`, or with something beside it `[5, 8], memory: [7, 8]`.
+const fn write_parts(text: &mut Text, parts: Parts<Dims>) {
+    text.dims(parts.x);
+    let mut i = 0;
+    while i < Slot::ALL.len() {
+        if let Some(part) = parts.beside(Slot::ALL[i]) {
+            text.str(", ");
+            text.str(Slot::ALL[i].name());
+            text.str(": ");
+            text.dims(*part);
+        }
+        i += 1;
+    }
+}
+
 /// The part that a step leads to.
 const fn child(spec: &Spec, step: Step) -> Field {
     match spec.unnamed() {
         Spec::Chain(chain) => chain.fields[step as usize],
         Spec::Branch(branch) => branch.fields[branch.field(step)],
-        Spec::Repeat { body, .. } => Field::item(body),
+        Spec::Repeat(Repeat { body, .. }) | Spec::Encode { body } => Field::item(body),
+        Spec::Tied(tied) => tied.fields[tied_part(step)],
         _ => panic!("a leaf has no parts"),
     }
 }
@@ -261,7 +318,7 @@ const fn is_leaf(spec: &Spec) -> bool {
     matches!(spec.unnamed(), Spec::Leaf(_) | Spec::Misfit { .. })
 }
 
-const fn output(spec: &Spec, x: Dims) -> Dims {
+const fn output(spec: &Spec, x: Parts<Dims>) -> Parts<Dims> {
     match infer(spec, x) {
         Ok(y) => y,
         Err(_) => x,

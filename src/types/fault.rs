@@ -1,6 +1,6 @@
 //! What is wrong with a network, and where, as values.
 
-use super::{Dims, Label, Message, Text};
+use super::{Dims, Label, Message, Slot, Text};
 
 /// Why a layer does not accept what it is given: what its shape rule answers instead of a shape.
 ///
@@ -81,6 +81,22 @@ impl Problem {
     pub const fn channels(expected: usize, given: Dims) -> Self {
         let message = Message::new("expects ").num(expected).str(" channels, but is given ").num(given.size(0));
         Problem::new(message.str(": ").dims(given))
+    }
+
+    /// The layer works on numbers, and is given token ids.
+    pub const fn ids(given: Dims) -> Self {
+        Problem::new(Message::new("works on numbers, but is given ").dims(given)).help(Message::new("Embedding before it makes vectors of token ids"))
+    }
+
+    /// The layer looks at something beside its input, and it is not there.
+    pub const fn missing(slot: Slot) -> Self {
+        let message = Message::new("looks at the ").str(slot.name()).str(" beside its input, and there is none");
+        Problem::new(message).help(Message::new("declare it: `#[network({ x: [..], ").str(slot.name()).str(": [..] } => [..])]`"))
+    }
+
+    /// What is beside the input has another shape than the layer wants.
+    pub const fn beside(slot: Slot, expected: Dims, given: Dims) -> Self {
+        Problem::new(Message::new("expects the ").str(slot.name()).str(" ").dims(expected).str(" beside its input, but is given ").dims(given))
     }
 
     /// One of the layer's own numbers is zero and must not be.

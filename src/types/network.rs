@@ -3,7 +3,7 @@
 use super::cost::{Field2d, receptive_field};
 use super::explain::explain;
 use super::fault::{Fault, OUTPUT, Problem, Step};
-use super::{Cost, Layer, Message, NamedParam, Sample, Spec, cost, infer, parameters, scalars};
+use super::{Cost, Dims, Layer, Message, NamedParam, Parts, Sample, Slot, Spec, buffers, cost, infer, parameters, scalars};
 use crate::summary::Summary;
 use core::marker::PhantomData;
 
@@ -51,18 +51,23 @@ pub trait Network: Layer + 'static {
         parameters(Self::SPEC)
     }
 
+    /// The buffers, which layers such as batch norm write themselves while they are trained.
+    fn buffers() -> Vec<NamedParam> {
+        buffers(Self::SPEC)
+    }
+
     /// A table of the layers: output shapes, parameters, FLOPs and memory.
     fn summary() -> Summary {
-        Summary::of(Self::NAME, Self::SPEC, Self::Input::DIMS)
+        Summary::of(Self::NAME, Self::SPEC, Self::Input::PARTS)
     }
 }
 
 const fn network_cost<N: Network + ?Sized>() -> Cost {
-    cost(N::SPEC, N::Input::DIMS)
+    cost(N::SPEC, N::Input::PARTS)
 }
 
 const fn seen<N: Network + ?Sized>() -> Option<[usize; 2]> {
-    let image = N::Input::DIMS;
+    let image = N::Input::PARTS.x;
     if image.rank() != 3 {
         return None;
     }
@@ -97,16 +102,38 @@ impl<L: Layer + 'static, I: Sample, O: Sample> Network for Net<L, I, O> {
 }
 
 const fn fault<N: Network>() -> Option<Fault> {
-    let declared = N::Output::DIMS;
-    match infer(N::SPEC, N::Input::DIMS) {
-        Ok(y) if y.same(&declared) => None,
-        Ok(y) => {
-            let message = Message::new("is declared to return ").dims(declared).str(", but returns ").dims(y);
-            let help = Message::new("if the layers are right, declare `=> ").dims(y).str("`");
-            Some(Fault::here(Problem::new(message).help(help)).within(OUTPUT))
-        }
+    match infer(N::SPEC, N::Input::PARTS) {
+        Ok(y) => match undeclared(N::Output::PARTS, y) {
+            Some(problem) => Some(Fault::here(problem).within(OUTPUT)),
+            None => None,
+        },
         Err(fault) => Some(fault),
     }
+}
+
+/// What is wrong with the declared output, if anything is. What is beside the output need not be declared.
+const fn undeclared(declared: Parts<Dims>, y: Parts<Dims>) -> Option<Problem> {
+    if !declared.x.same(&y.x) {
+        let message = Message::new("is declared to return ").dims(declared.x).str(", but returns ").dims(y.x);
+        let help = Message::new("if the layers are right, declare `=> ").dims(y.x).str("`");
+        return Some(Problem::new(message).help(help));
+    }
+    let mut i = 0;
+    while i < Slot::ALL.len() {
+        let slot = Slot::ALL[i];
+        match (declared.beside(slot), y.beside(slot)) {
+            (Some(declared), Some(y)) if !declared.same(y) => {
+                let message = Message::new("is declared to return the ").str(slot.name()).str(" ").dims(*declared);
+                return Some(Problem::new(message.str(", but returns ").dims(*y)));
+            }
+            (Some(declared), None) => {
+                let message = Message::new("is declared to return the ").str(slot.name()).str(" ").dims(*declared);
+                return Some(Problem::new(message.str(", but returns none")));
+            }
+            _ => i += 1,
+        }
+    }
+    None
 }
 
 /// Proves a network in a constant: panics with the whole story where its layers do not fit.
@@ -115,7 +142,7 @@ const fn fault<N: Network>() -> Option<Fault> {
 #[track_caller]
 pub const fn check<N: Network>() {
     if let Some(fault) = fault::<N>() {
-        let text = explain(N::NAME, N::SPEC, [N::Input::DIMS, N::Output::DIMS], &fault);
+        let text = explain(N::NAME, N::SPEC, [N::Input::PARTS, N::Output::PARTS], &fault);
         panic!("{}", text.as_str());
     }
 }

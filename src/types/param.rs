@@ -11,6 +11,19 @@ pub struct Param {
     pub dims: Dims,
     /// How it begins.
     pub init: Init,
+    /// Whether it is learned.
+    pub role: Role,
+}
+
+/// What becomes of a tensor while a network is trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A parameter: an optimizer moves it.
+    Trained,
+    /// A buffer, which the layer itself writes: running statistics.
+    Buffer,
+    /// A buffer that counts: one whole number.
+    Counter,
 }
 
 /// What a parameter begins with; the [`Scheme`](crate::learn::Scheme) a model is made with says how weights are drawn.
@@ -23,6 +36,13 @@ pub enum Init {
         /// How many outputs one input takes part in.
         fan_out: usize,
     },
+    /// Drawn from the standard normal distribution: PyTorch's `nn.Embedding`.
+    Normal,
+    /// Drawn uniformly between `±bound`: PyTorch's recurrent layers.
+    Uniform {
+        /// The largest it can be.
+        bound: f64,
+    },
     /// The same number everywhere.
     Constant(f64),
 }
@@ -30,12 +50,32 @@ pub enum Init {
 impl Param {
     /// A weight whose sums run over `fan_in` inputs; each input takes part in `fan_out` of them.
     pub const fn weight(name: &'static str, dims: &[usize], fan_in: usize, fan_out: usize) -> Self {
-        Param { name, dims: Dims::new(dims), init: Init::Weight { fan_in, fan_out } }
+        Param { name, dims: Dims::new(dims), init: Init::Weight { fan_in, fan_out }, role: Role::Trained }
     }
 
     /// A parameter that begins as zeros.
     pub const fn zeros(name: &'static str, dims: &[usize]) -> Self {
-        Param { name, dims: Dims::new(dims), init: Init::Constant(0.0) }
+        Self::constant(name, dims, 0.0)
+    }
+
+    /// A parameter that begins as ones.
+    pub const fn ones(name: &'static str, dims: &[usize]) -> Self {
+        Self::constant(name, dims, 1.0)
+    }
+
+    const fn constant(name: &'static str, dims: &[usize], x: f64) -> Self {
+        Param { name, dims: Dims::new(dims), init: Init::Constant(x), role: Role::Trained }
+    }
+
+    /// The same tensor in another role.
+    pub const fn role(mut self, role: Role) -> Self {
+        self.role = role;
+        self
+    }
+
+    /// Whether an optimizer moves it.
+    pub const fn is_trained(&self) -> bool {
+        matches!(self.role, Role::Trained)
     }
 }
 

@@ -29,12 +29,14 @@ pub enum Spec {
     Chain(Chain),
     /// Layers side by side on the same input, and how their outputs are joined.
     Branch(Branch),
-    /// The same layers several times, each time with parameters of their own.
-    Repeat {
-        /// What is repeated.
+    /// The same layers several times.
+    Repeat(Repeat),
+    /// Layers one behind the other, the last of which has the first one's weight.
+    Tied(Tied),
+    /// Layers that work on the memory beside a value, and not on the value.
+    Encode {
+        /// The layers.
         body: &'static Spec,
-        /// How often.
-        times: usize,
     },
     /// A layer under the name that the source gives it.
     Named {
@@ -59,6 +61,31 @@ pub enum Spec {
 pub struct Chain {
     /// The layers, in order.
     pub fields: &'static [Field],
+}
+
+/// The same layers several times, one behind the other.
+#[derive(Clone, Copy)]
+pub struct Repeat {
+    /// What is repeated.
+    pub body: &'static Spec,
+    /// How often.
+    pub times: usize,
+    /// Whether all repetitions have the same parameters; else each has its own.
+    pub shared: bool,
+}
+
+impl Repeat {
+    /// The type's name.
+    pub(crate) const fn name(&self) -> &'static str {
+        if self.shared { "RepeatShared" } else { "Repeat" }
+    }
+}
+
+/// Layers one behind the other, the last of which has the first one's weight.
+#[derive(Clone, Copy)]
+pub struct Tied {
+    /// The first layer, those between, and the last.
+    pub fields: &'static [Field; 3],
 }
 
 /// Layers side by side on the same input.
@@ -160,27 +187,19 @@ impl Spec {
                 text.num(chain.fields.len());
                 text.str(if chain.fields.len() == 1 { " layer)" } else { " layers)" });
             }
-            Spec::Branch(branch) => {
-                text.str(branch.name);
+            Spec::Branch(branch) => write_labels(text, branch.name, branch.fields),
+            Spec::Repeat(repeat) => {
+                text.str(repeat.name());
                 text.str("<");
-                let (mut i, mut written) = (0, false);
-                while i < branch.fields.len() {
-                    if !branch.fields[i].spec.is_identity() {
-                        if written {
-                            text.str(", ");
-                        }
-                        branch.fields[i].spec.write_label(text);
-                        written = true;
-                    }
-                    i += 1;
-                }
+                repeat.body.write_label(text);
+                text.str(", ");
+                text.num(repeat.times);
                 text.str(">");
             }
-            Spec::Repeat { body, times } => {
-                text.str("Repeat<");
+            Spec::Tied(tied) => write_labels(text, "Tied", tied.fields),
+            Spec::Encode { body } => {
+                text.str("Encode<");
                 body.write_label(text);
-                text.str(", ");
-                text.num(*times);
                 text.str(">");
             }
             Spec::Named { name, args, .. } => {
@@ -194,6 +213,24 @@ impl Spec {
             Spec::Misfit { wrapper, .. } => text.str(wrapper),
         }
     }
+}
+
+/// `Residual<(2 layers), Linear<4, 5>>`; a part that does nothing is left out.
+const fn write_labels(text: &mut Text, name: &str, fields: &[Field]) {
+    text.str(name);
+    text.str("<");
+    let (mut i, mut written) = (0, false);
+    while i < fields.len() {
+        if !fields[i].spec.is_identity() {
+            if written {
+                text.str(", ");
+            }
+            fields[i].spec.write_label(text);
+            written = true;
+        }
+        i += 1;
+    }
+    text.str(">");
 }
 
 /// A layer under the name that the source gives it: what `#[network]` makes of layers inside others.

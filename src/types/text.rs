@@ -44,6 +44,10 @@ impl Text {
         self.str("[");
         self.list(dims.sizes());
         self.str("]");
+        if let Some(vocabulary) = dims.vocabulary() {
+            self.str(" of ids below ");
+            self.num(vocabulary);
+        }
     }
 
     /// Numbers with commas between them.
@@ -71,9 +75,13 @@ impl Text {
     }
 
     pub(crate) const fn label(&mut self, label: &Label) {
-        if let Some(wrapper) = label.wrapper {
-            self.str(wrapper);
-            self.str("<");
+        let mut i = label.wrappers.len();
+        while i > 0 {
+            i -= 1;
+            if !label.wrappers[i].is_empty() {
+                self.str(label.wrappers[i]);
+                self.str("<");
+            }
         }
         self.str(label.name);
         if label.len > 0 {
@@ -81,8 +89,9 @@ impl Text {
             self.list(label.args.split_at(label.len).0);
             self.str(">");
         }
-        if label.wrapper.is_some() {
+        while i < label.wrappers.len() && !label.wrappers[i].is_empty() {
             self.str(">");
+            i += 1;
         }
     }
 
@@ -168,15 +177,17 @@ pub struct Label {
     pub(crate) name: &'static str,
     args: [usize; Label::CAPACITY],
     len: usize,
-    wrapper: Option<&'static str>,
+    /// From the innermost on; empty where there is none.
+    wrappers: [&'static str; Label::WRAPPERS],
 }
 
 impl Label {
     const CAPACITY: usize = 10;
+    const WRAPPERS: usize = 3;
 
     /// The layer `name`, with these arguments.
     pub const fn new(name: &'static str, args: &[usize]) -> Self {
-        let mut label = Label { name, args: [0; Self::CAPACITY], len: 0, wrapper: None };
+        let mut label = Label { name, args: [0; Self::CAPACITY], len: 0, wrappers: [""; Self::WRAPPERS] };
         while label.len < args.len() && label.len < Self::CAPACITY {
             label.args[label.len] = args[label.len];
             label.len += 1;
@@ -194,17 +205,24 @@ impl Label {
         self
     }
 
-    /// The name that stands first: that of the layer around it, if there is one.
+    /// The name that stands first: that of the outermost layer around it, if there is one.
     pub(crate) const fn outer_name(&self) -> &'static str {
-        match self.wrapper {
-            Some(wrapper) => wrapper,
-            None => self.name,
+        let (mut name, mut i) = (self.name, 0);
+        while i < Self::WRAPPERS && !self.wrappers[i].is_empty() {
+            name = self.wrappers[i];
+            i += 1;
         }
+        name
     }
 
     /// The layer inside another: `NoBias<..>`.
     pub const fn wrapped(mut self, wrapper: &'static str) -> Self {
-        self.wrapper = Some(wrapper);
+        let mut i = 0;
+        while i < Self::WRAPPERS && !self.wrappers[i].is_empty() {
+            i += 1;
+        }
+        assert!(i < Self::WRAPPERS, "a label has at most 3 wrappers");
+        self.wrappers[i] = wrapper;
         self
     }
 }

@@ -13,7 +13,7 @@ use core::ops::Range;
 use dfdx::prelude::{SumTo, TryMul};
 use dfdx::tensor::OwnedTape;
 use dfdx::tensor_ops::Device;
-use formwork::engine::{Engine, Flat, Objective, TapedScalar};
+use formwork::engine::{Architecture, Engine, Flat, Objective, State, TapedScalar};
 use formwork::prelude::*;
 
 /// A network of one layer.
@@ -24,13 +24,14 @@ impl<N: Network> Subject for Alone<N> {
     where
         Cpu: Backend<E>,
     {
-        assert!(golden.shape("x").ends_with(N::Input::DIMS.sizes()) && golden.shape("y").ends_with(N::Output::DIMS.sizes()));
+        assert!(golden.shape("x").ends_with(N::Input::PARTS.x.sizes()) && golden.shape("y").ends_with(N::Output::PARTS.x.sizes()));
         let device = Cpu::default();
         let params = N::parameters();
         let names: Vec<String> = params.iter().map(|param| param.name.clone()).collect();
-        let mut engine = G::new(&device, N::SPEC, N::Input::DIMS, golden.flat(&params, &names))?;
+        let state = State { parameters: golden.flat(&params, &names), buffers: Vec::new() };
+        let mut engine = G::new(&device, Architecture::of::<N>(), state)?;
         let inputs: Vec<E> = golden.numbers("x");
-        let samples = inputs.len() / N::Input::DIMS.numel();
+        let samples = inputs.len() / N::Input::WIDTH;
 
         let outputs = engine.infer(device.tensor_from_vec(inputs.clone(), (inputs.len(),)), samples)?;
         comparison.tensor("y", &outputs.as_vec());
@@ -268,4 +269,28 @@ pub fn log_softmax(family: &mut Family) {
     family.layer::<LogSoftmax<0>, Rank2<5, 3>, Rank2<5, 3>>("logsoftmax_dim0");
     family.layer::<LogSoftmax, Rank1<1>, Rank1<1>>("logsoftmax_one_class");
     family.layer::<LogSoftmax, Rank1<4>, Rank1<4>>("logsoftmax_extreme");
+}
+
+/// ```python
+/// layer = torch.nn.LayerNorm(normalized_shape, eps=eps, elementwise_affine=elementwise_affine)
+/// ```
+pub fn layer_norm(family: &mut Family) {
+    family.layer::<LayerNorm<8>, Rank1<8>, Rank1<8>>("layernorm_8");
+    family.layer::<LayerNorm<6>, Rank2<4, 6>, Rank2<4, 6>>("layernorm_3d");
+    family.layer::<generic::LayerNorm<(Const<4>, Const<5>)>, Rank2<4, 5>, Rank2<4, 5>>("layernorm_two_axes");
+    family.layer::<NoAffine<LayerNorm<7>>, Rank1<7>, Rank1<7>>("layernorm_noaffine");
+    family.layer::<generic::LayerNorm<Const<6>, Eps<1, 100>>, Rank1<6>, Rank1<6>>("layernorm_eps");
+    family.layer::<LayerNorm<1>, Rank1<1>, Rank1<1>>("layernorm_one_feature");
+    family.layer::<LayerNorm<5>, Rank1<5>, Rank1<5>>("layernorm_constant_row");
+    family.layer::<LayerNorm<32>, Rank1<32>, Rank1<32>>("layernorm_32");
+}
+
+/// ```python
+/// layer = torch.nn.GroupNorm(num_groups, num_channels)
+/// ```
+pub fn group_norm(family: &mut Family) {
+    family.layer::<GroupNorm<1, 4>, Rank3<4, 3, 5>, Rank3<4, 3, 5>>("groupnorm_g1");
+    family.layer::<GroupNorm<2, 6>, Rank3<6, 4, 3>, Rank3<6, 4, 3>>("groupnorm_g2");
+    family.layer::<GroupNorm<4, 4>, Rank3<4, 3, 3>, Rank3<4, 3, 3>>("groupnorm_instance");
+    family.layer::<GroupNorm<3, 6>, Rank1<6>, Rank1<6>>("groupnorm_flat_g3");
 }

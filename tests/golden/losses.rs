@@ -3,7 +3,7 @@
 //! The static lowering calls a loss on plain numbers, the portable one writes it on dfdx's tape: both forms are checked.
 
 use super::family::{Family, Subject};
-use super::reference::{Comparison, Golden};
+use super::reference::{Comparison, Given, Golden};
 use core::marker::PhantomData;
 use formwork::data::Target;
 use formwork::engine::Engine;
@@ -21,7 +21,7 @@ impl<C: ConstDim, S: ConstShape> Stored for Labels<C, S> {
     }
 }
 
-impl<S: Sample> Stored for Values<S> {
+impl<S: Plain> Stored for Values<S> {
     fn stored<E: Float>(golden: &Golden) -> Vec<E> {
         golden.numbers("target")
     }
@@ -33,13 +33,13 @@ struct Criterion<O, T, L> {
     shapes: PhantomData<fn() -> (O, T)>,
 }
 
-impl<O: Sample, T: Stored, L: Loss<O, T>> Subject for Criterion<O, T, L> {
+impl<O: Given, T: Stored, L: Loss<O, T>> Subject for Criterion<O, T, L> {
     fn compare<E: Float, G: Engine<E, Cpu>>(&self, golden: &Golden, comparison: &mut Comparison<'_>) -> Result<(), Error>
     where
         Cpu: Backend<E>,
     {
-        assert_eq!(&golden.shape("input")[1..], O::DIMS.sizes());
-        let data = Dataset::<O, T, E>::new(golden.numbers("input"), T::stored(golden))?;
+        assert_eq!(&golden.shape("input")[1..], O::PARTS.x.sizes());
+        let data = Dataset::<O, T, E>::new(O::given(golden, "input"), T::stored(golden))?;
         let mut model = Model::<Net<(), O, O>, E, Cpu, G>::try_new(&Cpu::default(), 0, Scheme::default())?;
         comparison.tensor("loss", &[model.evaluate(&data, &self.loss)?]);
         let gradients = model.gradients(&data.all(), &self.loss)?;
@@ -50,7 +50,7 @@ impl<O: Sample, T: Stored, L: Loss<O, T>> Subject for Criterion<O, T, L> {
 }
 
 impl Family {
-    fn loss<O: Sample, T: Stored>(&mut self, name: &str, loss: impl Loss<O, T>) {
+    fn loss<O: Given, T: Stored>(&mut self, name: &str, loss: impl Loss<O, T>) {
         self.check(name, &Criterion { loss, shapes: PhantomData::<fn() -> (O, T)> });
     }
 }

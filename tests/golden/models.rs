@@ -3,7 +3,7 @@
 use super::family::{Family, Subject};
 use super::losses::Stored;
 use super::optimizers::AdamHyper;
-use super::reference::{Comparison, Golden};
+use super::reference::{Comparison, Given, Golden};
 use core::marker::PhantomData;
 use formwork::engine::Engine;
 use formwork::prelude::*;
@@ -23,7 +23,7 @@ struct Trained<N, T, L> {
     network: PhantomData<fn() -> (N, T)>,
 }
 
-impl<N: Network, T: Stored, L: Loss<N::Output, T>> Trained<N, T, L> {
+impl<N: Network<Input: Given>, T: Stored, L: Loss<N::Output, T>> Trained<N, T, L> {
     /// Compares what there is for each parameter: `numbers` are in the order of the flat buffer.
     fn compare_params<E: Float>(&self, comparison: &mut Comparison<'_>, prefix: &str, numbers: &[E]) {
         for (param, name) in N::parameters().iter().zip(&self.names) {
@@ -32,12 +32,12 @@ impl<N: Network, T: Stored, L: Loss<N::Output, T>> Trained<N, T, L> {
     }
 }
 
-impl<N: Network, T: Stored, L: Loss<N::Output, T>> Subject for Trained<N, T, L> {
+impl<N: Network<Input: Given>, T: Stored, L: Loss<N::Output, T>> Subject for Trained<N, T, L> {
     fn compare<E: Float, G: Engine<E, Cpu>>(&self, golden: &Golden, comparison: &mut Comparison<'_>) -> Result<(), Error>
     where
         Cpu: Backend<E>,
     {
-        let data = Dataset::<N::Input, T, E>::new(golden.numbers("x"), T::stored(golden))?;
+        let data = Dataset::<N::Input, T, E>::new(N::Input::given(golden, "x"), T::stored(golden))?;
         let batch = data.all();
         let mut model = Model::<N, E, Cpu, G>::try_new(&Cpu::default(), 0, Scheme::default())?;
         model.set_parameters(&golden.flat(&N::parameters(), &self.names))?;
@@ -60,7 +60,7 @@ impl<N: Network, T: Stored, L: Loss<N::Output, T>> Subject for Trained<N, T, L> 
 
 impl Family {
     /// `renamed` says what a parameter is called in the case.
-    fn model<N: Network, T: Stored>(&mut self, name: &str, loss: impl Loss<N::Output, T>, renamed: fn(&str) -> String) {
+    fn model<N: Network<Input: Given>, T: Stored>(&mut self, name: &str, loss: impl Loss<N::Output, T>, renamed: fn(&str) -> String) {
         let names = N::parameters().iter().map(|param| renamed(&param.name)).collect();
         self.check(name, &Trained { loss, names, network: PhantomData::<fn() -> (N, T)> });
     }

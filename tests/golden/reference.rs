@@ -1,6 +1,6 @@
 //! The cases of `index.json`, their numbers, and what it means to agree with them.
 
-use formwork::Float;
+use formwork::prelude::*;
 use formwork::types::NamedParam;
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
@@ -179,6 +179,31 @@ impl Golden {
     /// Whether large and small numbers share a tensor, so that each is to be compared by itself.
     fn is_extreme(&self) -> bool {
         self.case.name.ends_with("_extreme")
+    }
+}
+
+/// A kind of sample that can be read from a case.
+pub trait Given: Sample {
+    /// The samples in a tensor of the case.
+    fn given<E: Float>(golden: &Golden, tensor: &str) -> Self::Numbers<E>;
+}
+
+macro_rules! given {
+    ($($D:ident)*) => {
+        impl<$($D: ConstDim),*> Given for ($($D,)*) {
+            fn given<Num: Float>(golden: &Golden, tensor: &str) -> Vec<Num> {
+                golden.numbers(tensor)
+            }
+        }
+    };
+}
+given!(A);
+given!(A B);
+given!(A B C);
+
+impl<const V: usize, S: Plain> Given for Ids<V, S> {
+    fn given<E: Float>(golden: &Golden, tensor: &str) -> Vec<usize> {
+        golden.classes(tensor)
     }
 }
 

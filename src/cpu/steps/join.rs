@@ -1,4 +1,4 @@
-//! Two values as one, and one as two.
+//! Several values as one, and one as several.
 
 use super::{Backward, Forward, Step};
 use crate::float::Float;
@@ -8,7 +8,7 @@ pub(crate) struct Add;
 
 impl<E: Float> Step<E> for Add {
     fn forward(&self, at: Forward<'_, E>) {
-        let [a, b] = at.inputs;
+        let [a, b, ..] = at.inputs;
         at.output.iter_mut().zip(a.iter().zip(b)).for_each(|(y, (&a, &b))| *y = a + b);
     }
 
@@ -34,7 +34,7 @@ impl<E: Float> Step<E> for Copy {
     }
 }
 
-/// `b` behind `a`, sample by sample; `parts` is how many numbers each has.
+/// The inputs one behind the other, sample by sample; `parts` is how many numbers each has.
 pub(crate) struct Concat {
     pub parts: Vec<usize>,
 }
@@ -59,6 +59,29 @@ impl<E: Float> Step<E> for Concat {
                 dx.put(at.d_output.chunks_exact(width).flat_map(|dy| dy[begin..begin + part].iter().copied()));
             }
             begin += part;
+        }
+    }
+}
+
+/// Some numbers of each sample, from `begin` on.
+pub(crate) struct Part {
+    pub begin: usize,
+    pub numel: usize,
+    /// How many numbers a sample of the input has.
+    pub width: usize,
+}
+
+impl<E: Float> Step<E> for Part {
+    fn forward(&self, at: Forward<'_, E>) {
+        for (y, x) in at.output.chunks_exact_mut(self.numel).zip(at.inputs[0].chunks_exact(self.width)) {
+            y.copy_from_slice(&x[self.begin..self.begin + self.numel]);
+        }
+    }
+
+    fn backward(&self, mut at: Backward<'_, E>) {
+        let Some(mut dx) = at.d_input() else { return };
+        for (dx, dy) in dx.accumulate().chunks_exact_mut(self.width).zip(at.d_output.chunks_exact(self.numel)) {
+            dx[self.begin..self.begin + self.numel].iter_mut().zip(dy).for_each(|(dx, &dy)| *dx += dy);
         }
     }
 }

@@ -7,16 +7,22 @@ mod conv;
 mod dense;
 mod join;
 mod map;
+mod normalize;
 mod pool;
 
 pub(crate) use conv::Conv;
 pub(crate) use dense::Dense;
-pub(crate) use join::{Add, Concat, Copy};
+pub(crate) use join::{Add, Concat, Copy, Part};
 pub(crate) use map::Map;
+pub(crate) use normalize::Normalize;
 pub(crate) use pool::{Pool, Pooling};
 
 use crate::float::Float;
 use crate::noise::Noise;
+use crate::types::Slot;
+
+/// The most values that a step reads: the value that layers work on, and all that can be beside it.
+pub(crate) const MAX_INPUTS: usize = 1 + Slot::ALL.len();
 
 /// One step of a plan.
 pub(crate) trait Step<E>: Send + Sync {
@@ -25,11 +31,59 @@ pub(crate) trait Step<E>: Send + Sync {
         0
     }
 
+    /// How many numbers for each sample the way forward leaves for the way back.
+    fn saved(&self) -> usize {
+        0
+    }
+
     /// Writes the output.
     fn forward(&self, at: Forward<'_, E>);
 
     /// Adds to the gradients of the parameters, and writes or adds to those of the inputs.
     fn backward(&self, at: Backward<'_, E>);
+
+    /// How the step looks at the whole batch, if it does.
+    fn whole_batch(&self) -> Option<&dyn WholeBatch<E>> {
+        None
+    }
+}
+
+/// A step that in training has to know something of all samples of the batch before it can go on with any. What it knows is
+/// a few numbers: a chunk's share in them is written next to the chunk, and the shares are then merged in order.
+pub(crate) trait WholeBatch<E> {
+    /// How many numbers it has to know, on both ways together.
+    fn numbers(&self) -> usize;
+
+    /// Writes a chunk's share, on the way forward.
+    fn observe(&self, samples: usize, input: &[E], share: &mut [E]);
+
+    /// Merges the share of `samples` samples into what is known of `before` others.
+    fn merge(&self, before: usize, samples: usize, share: &[E], known: &mut [E]);
+
+    /// Takes what is known of a batch of `samples` samples into the buffers.
+    fn remember(&self, samples: usize, known: &[E], buffers: &mut [E]);
+
+    /// Writes a chunk's share, on the way back.
+    fn observe_back(&self, at: Observed<'_, E>, share: &mut [E]);
+
+    /// Merges a share of the way back; `first` begins.
+    fn merge_back(&self, first: bool, share: &[E], known: &mut [E]);
+}
+
+/// What a step that looks at the whole batch sees of a chunk on the way back.
+pub(crate) struct Observed<'a, E> {
+    pub input: &'a [E],
+    pub d_output: &'a [E],
+    /// What is known from the way forward.
+    pub batch: Known<'a, E>,
+}
+
+/// What a step knows of the whole batch.
+#[derive(Clone, Copy)]
+pub(crate) struct Known<'a, E> {
+    /// How many samples the batch has.
+    pub samples: usize,
+    pub numbers: &'a [E],
 }
 
 /// What a step has at hand on the way forward.
@@ -37,12 +91,16 @@ pub(crate) struct Forward<'a, E> {
     /// How many samples there are.
     pub samples: usize,
     /// The inputs; most steps have one.
-    pub inputs: [&'a [E]; 2],
+    pub inputs: [&'a [E]; MAX_INPUTS],
     pub params: &'a [E],
+    pub buffers: &'a [E],
     pub output: &'a mut [E],
+    pub saved: &'a mut [E],
     pub scratch: &'a mut [E],
     /// Random numbers, in training only, and the number of the first sample in the batch.
     pub noise: Option<(Noise, usize)>,
+    /// In training, for steps that look at the whole batch.
+    pub batch: Option<Known<'a, E>>,
 }
 
 impl<'a, E> Forward<'a, E> {
@@ -57,15 +115,20 @@ pub(crate) struct Backward<'a, E> {
     pub samples: usize,
     /// The first input.
     pub input: &'a [E],
+    /// All inputs.
+    pub inputs: [&'a [E]; MAX_INPUTS],
     /// The output, and the gradient of the loss with respect to it.
     pub output: &'a [E],
     pub d_output: &'a [E],
     pub params: &'a [E],
+    pub buffers: &'a [E],
     pub d_params: &'a mut [E],
     /// The gradients of the inputs, where anybody wants them.
-    pub d_inputs: [Option<Gradient<'a, E>>; 2],
+    pub d_inputs: [Option<Gradient<'a, E>>; MAX_INPUTS],
+    pub saved: &'a [E],
     pub scratch: &'a mut [E],
     pub noise: Option<(Noise, usize)>,
+    pub batch: Option<Known<'a, E>>,
 }
 
 impl<'a, E> Backward<'a, E> {
