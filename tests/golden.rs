@@ -8,6 +8,8 @@
 mod batch_norm;
 #[path = "golden/family.rs"]
 mod family;
+#[path = "golden/filters.rs"]
+mod filters;
 #[path = "golden/layers.rs"]
 mod layers;
 #[path = "golden/losses.rs"]
@@ -81,6 +83,7 @@ tests! {
     ridge: "Ridge" => regression::ridge;
     lasso: "Lasso" => regression::lasso;
     logistic: "LogisticRegression" => regression::logistic;
+    image_filter: "ImageFilter" => filters::image_filter;
     mlp: "MLP" => models::mlp;
     lenet: "LeNet" => models::lenet;
 }
@@ -89,7 +92,6 @@ tests! {
 const TO_COME: &[&str] = &[
     "Embedding",
     "GRU",
-    "ImageFilter",
     "LSTM",
     "LSTMClassifier",
     "MultiheadAttention",
