@@ -51,6 +51,8 @@ tests! {
     silu: "SiLU" => layers::silu;
     softmax: "Softmax" => layers::softmax;
     log_softmax: "LogSoftmax" => layers::log_softmax;
+    layer_norm: "LayerNorm" => layers::layer_norm;
+    group_norm: "GroupNorm" => layers::group_norm;
     cross_entropy: "CrossEntropyLoss" => losses::cross_entropy;
     mse: "MSELoss" => losses::mse;
     bce_with_logits: "BCEWithLogitsLoss" => losses::bce_with_logits;
@@ -84,11 +86,9 @@ const TO_COME: &[&str] = &[
     "ConvTranspose2d",
     "Embedding",
     "GRU",
-    "GroupNorm",
     "ImageFilter",
     "LSTM",
     "LSTMClassifier",
-    "LayerNorm",
     "MultiheadAttention",
     "RNN",
     "ScaledDotProductAttention",

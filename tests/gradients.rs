@@ -58,6 +58,16 @@ gradients! {
     softmax_over_channels: Softmax<0>, [3, 2, 2] => [3, 2, 2];
     log_softmax: LogSoftmax, [3, 7] => [3, 7];
     log_softmax_over_channels: LogSoftmax<0>, [3, 2, 2] => [3, 2, 2];
+    layer_norm: LayerNorm<7>, [3, 7] => [3, 7];
+    layer_norm_over_two_axes: generic::LayerNorm<(Const<3>, Const<4>)>, [2, 3, 4] => [2, 3, 4];
+    layer_norm_without_affine: NoAffine<LayerNorm<7>>, [3, 7] => [3, 7];
+    layer_norm_with_another_epsilon: generic::LayerNorm<Const<7>, Eps<1, 2>>, [3, 7] => [3, 7];
+    layer_norm_within: (Linear<4, 5>, Residual<LayerNorm<5>>, Tanh), [4] => [5];
+    group_norm: GroupNorm<2, 6>, [6, 2, 3] => [6, 2, 3];
+    group_norm_of_features: GroupNorm<2, 6>, [6] => [6];
+    group_norm_of_a_sequence: GroupNorm<1, 4>, [4, 5] => [4, 5];
+    group_norm_without_affine: NoAffine<GroupNorm<2, 4>>, [4, 3, 3] => [4, 3, 3];
+    instance_norm: GroupNorm<3, 3>, [3, 4, 4] => [3, 4, 4];
     nothing: (), [3] => [3];
     sequence: (Linear<4, 5>, Tanh, Linear<5, 2>), [4] => [2];
     residual: Residual<(Linear<4, 5>, Tanh, Linear<5, 4>)>, [4] => [4];

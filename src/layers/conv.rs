@@ -2,6 +2,7 @@
 
 use super::Leaf;
 use super::generic;
+use super::groups;
 use super::window::Window;
 use crate::cpu::steps::Conv;
 use crate::cpu::{Planner, Value};
@@ -109,22 +110,9 @@ impl Conv2dSpec {
 
     const fn indivisible(&self, which: &'static str, channels: usize) -> Problem {
         let message = Message::new("cannot split ").num(channels).str(" ").str(which).str(" channels evenly into ").num(self.groups);
-        let [fewer, more] = self.possible_groups();
-        let help = Message::new("").num(self.in_channels).str(" input and ").num(self.out_channels).str(" output channels split evenly into ");
-        let help = if fewer == more { help.num(fewer) } else { help.num(fewer).str(" or ").num(more) };
-        Problem::new(message.str(" groups")).help(help.str(if more == 1 { " group" } else { " groups" }))
-    }
-
-    /// The numbers of groups next to `groups` that both numbers of channels can be split into.
-    const fn possible_groups(&self) -> [usize; 2] {
-        let (mut fewer, mut more, mut groups) = (1, 0, 1);
-        while groups <= self.in_channels && groups <= self.out_channels && more == 0 {
-            if self.in_channels.is_multiple_of(groups) && self.out_channels.is_multiple_of(groups) {
-                (fewer, more) = if groups < self.groups { (groups, 0) } else { (fewer, groups) };
-            }
-            groups += 1;
-        }
-        [fewer, if more == 0 { fewer } else { more }]
+        let subject = Message::new("").num(self.in_channels).str(" input and ").num(self.out_channels).str(" output");
+        let common = groups::common(self.in_channels, self.out_channels);
+        Problem::new(message.str(" groups")).help(groups::evenly(subject, common, self.groups))
     }
 
     /// How many numbers one output sums over.

@@ -3,6 +3,7 @@
 //! A layer with numbers, such as [`Linear<784, 128>`](super::linear::Linear), is an alias of the one here with `Const`s.
 //! The page of each layer is with its alias.
 
+use super::normalization::Eps;
 use crate::types::Resize;
 use core::marker::PhantomData;
 use dfdx::shapes::Const;
@@ -26,6 +27,10 @@ carrier! {
     AvgPool2d<K, S = K, P = Const<0>, Count = super::pool::CountPadding>;
     /// [`AdaptiveAvgPool2d`](super::pool::AdaptiveAvgPool2d) with sizes as types.
     AdaptiveAvgPool2d<H, W = H>;
+    /// [`LayerNorm`](super::layer_norm::LayerNorm) with its size as a type, which may be a tuple, and with `ε`.
+    LayerNorm<S, E = Eps<1, 100_000>>;
+    /// [`GroupNorm`](super::group_norm::GroupNorm) with sizes as types, and with `ε`.
+    GroupNorm<G, C, E = Eps<1, 100_000>>;
     /// [`Repeat`](super::repeat::Repeat) with the number as a type.
     Repeat<F, N>;
     /// [`RepeatShared`](super::repeat::RepeatShared) with the number as a type.
@@ -50,6 +55,8 @@ resize! {
     MaxPool2d(K, S, P): (A), (A, B), (A, B, C);
     AvgPool2d(K, S, P, Count): (A), (A, B), (A, B, C);
     AdaptiveAvgPool2d(H, W): (A), (A, B);
+    LayerNorm(S, E): (A), (A, B);
+    GroupNorm(G, C, E): (A, B), (A, B, F);
     Repeat(F, N): (A, B);
     RepeatShared(F, N): (A, B);
     Embedding(V, D, PaddingIdx): (A, B), (A, B, C);

@@ -19,9 +19,14 @@ pub mod embedding;
 pub mod encode;
 pub mod gelu;
 pub mod generic;
+pub mod group_norm;
+pub(crate) mod groups;
+pub mod layer_norm;
 pub mod leaky_relu;
 pub mod linear;
+pub mod no_affine;
 pub mod no_bias;
+pub mod normalization;
 pub mod parallel;
 pub mod pool;
 pub mod relu;
@@ -143,6 +148,10 @@ leaves! {
         Silu(silu::Silu),
         /// Probabilities, or their logarithms.
         Softmax(softmax::SoftmaxSpec),
+        /// Mean 0 and variance 1 over the last dimensions.
+        LayerNorm(layer_norm::LayerNormSpec),
+        /// Mean 0 and variance 1 over groups of channels.
+        GroupNorm(group_norm::GroupNormSpec),
         /// A layer of the user's own.
         Custom(custom::CustomSpec),
     }

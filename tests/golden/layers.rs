@@ -270,3 +270,27 @@ pub fn log_softmax(family: &mut Family) {
     family.layer::<LogSoftmax, Rank1<1>, Rank1<1>>("logsoftmax_one_class");
     family.layer::<LogSoftmax, Rank1<4>, Rank1<4>>("logsoftmax_extreme");
 }
+
+/// ```python
+/// layer = torch.nn.LayerNorm(normalized_shape, eps=eps, elementwise_affine=elementwise_affine)
+/// ```
+pub fn layer_norm(family: &mut Family) {
+    family.layer::<LayerNorm<8>, Rank1<8>, Rank1<8>>("layernorm_8");
+    family.layer::<LayerNorm<6>, Rank2<4, 6>, Rank2<4, 6>>("layernorm_3d");
+    family.layer::<generic::LayerNorm<(Const<4>, Const<5>)>, Rank2<4, 5>, Rank2<4, 5>>("layernorm_two_axes");
+    family.layer::<NoAffine<LayerNorm<7>>, Rank1<7>, Rank1<7>>("layernorm_noaffine");
+    family.layer::<generic::LayerNorm<Const<6>, Eps<1, 100>>, Rank1<6>, Rank1<6>>("layernorm_eps");
+    family.layer::<LayerNorm<1>, Rank1<1>, Rank1<1>>("layernorm_one_feature");
+    family.layer::<LayerNorm<5>, Rank1<5>, Rank1<5>>("layernorm_constant_row");
+    family.layer::<LayerNorm<32>, Rank1<32>, Rank1<32>>("layernorm_32");
+}
+
+/// ```python
+/// layer = torch.nn.GroupNorm(num_groups, num_channels)
+/// ```
+pub fn group_norm(family: &mut Family) {
+    family.layer::<GroupNorm<1, 4>, Rank3<4, 3, 5>, Rank3<4, 3, 5>>("groupnorm_g1");
+    family.layer::<GroupNorm<2, 6>, Rank3<6, 4, 3>, Rank3<6, 4, 3>>("groupnorm_g2");
+    family.layer::<GroupNorm<4, 4>, Rank3<4, 3, 3>, Rank3<4, 3, 3>>("groupnorm_instance");
+    family.layer::<GroupNorm<3, 6>, Rank1<6>, Rank1<6>>("groupnorm_flat_g3");
+}

@@ -7,12 +7,14 @@ mod conv;
 mod dense;
 mod join;
 mod map;
+mod normalize;
 mod pool;
 
 pub(crate) use conv::Conv;
 pub(crate) use dense::Dense;
 pub(crate) use join::{Add, Concat, Copy, Part};
 pub(crate) use map::Map;
+pub(crate) use normalize::Normalize;
 pub(crate) use pool::{Pool, Pooling};
 
 use crate::float::Float;
