@@ -17,6 +17,7 @@ pub use crate::layers::linear::Linear;
 pub use crate::layers::no_bias::NoBias;
 pub use crate::layers::parallel::{Concat, Parallel, Sum};
 pub use crate::layers::pool::{AdaptiveAvgPool2d, AvgPool2d, GlobalAvgPool2d, IgnorePadding, MaxPool2d};
+pub use crate::layers::recurrent::{Bidirectional, Gru, Last, Lstm, Rnn, WithState};
 pub use crate::layers::relu::Relu;
 pub use crate::layers::repeat::{Repeat, RepeatShared};
 pub use crate::layers::reshape::{Flatten, Reshape};

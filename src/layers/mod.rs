@@ -24,6 +24,7 @@ pub mod linear;
 pub mod no_bias;
 pub mod parallel;
 pub mod pool;
+pub mod recurrent;
 pub mod relu;
 pub mod repeat;
 pub mod reshape;
@@ -151,6 +152,8 @@ leaves! {
         Embedding(embedding::EmbeddingSpec),
     }
     on_parts {
+        /// A cell that steps along a sequence.
+        Recurrent(recurrent::RecurrentSpec),
     }
 }
 

@@ -6,7 +6,7 @@ use super::linear::LinearSpec;
 use crate::types::{Layer, Spec};
 use core::marker::PhantomData;
 
-/// A layer without its `bias`: `NoBias<Conv2d<I, O, K>>`, `NoBias<Linear<I, O>>`.
+/// A layer without its `bias`: `NoBias<Conv2d<I, O, K>>`, `NoBias<Linear<I, O>>`, `NoBias<Lstm<I, H>>`.
 ///
 /// # Shapes
 /// Those of the layer.
@@ -31,6 +31,7 @@ const fn without_bias(spec: &Spec) -> Spec {
     match *spec.unnamed() {
         Spec::Leaf(Leaf::Linear(linear)) => Spec::Leaf(Leaf::Linear(LinearSpec { bias: false, ..linear })),
         Spec::Leaf(Leaf::Conv2d(conv)) => Spec::Leaf(Leaf::Conv2d(Conv2dSpec { bias: false, ..conv })),
-        _ => Spec::Misfit { wrapper: "NoBias", problem: "takes the bias off a Linear or a Conv2d, and this is neither" },
+        Spec::Leaf(Leaf::Recurrent(layer)) => Spec::Leaf(Leaf::Recurrent(layer.without_bias())),
+        _ => Spec::Misfit { wrapper: "NoBias", problem: "takes the bias off a Linear, a Conv2d or a recurrent layer, and this is none of them" },
     }
 }
