@@ -31,7 +31,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let steps = if options.quick { 200 } else { 2000 };
     let walks: Result<Vec<Walk>, Error> = optimizers().into_iter().map(|(name, mut optimizer)| walk(name, &mut *optimizer, steps)).collect();
     let walks = walks?;
-    draw(&walks, &options.out)?;
+    draw(&walks, &options.out).map_err(|error| format!("{}: {error}", options.out.display()))?;
     println!("ways on Beale's function: {}\n", options.out.display());
     for Walk { name, points } in &walks {
         let end = points[points.len() - 1];

@@ -48,7 +48,7 @@ fn run() -> Result<(), Problem> {
     let points = if options.quick { 9 } else { 61 };
     let ridge = CoefPath::follow("ridge", powers(0.1, 1e5, points), |alpha| Ridge::new(alpha).fit(&train.samples, &train.alcohol))?;
     let lasso = CoefPath::follow("lasso", powers(1e-3, 1.0, points), |alpha| Lasso::new(alpha).fit(&train.samples, &train.alcohol))?;
-    draw(&[&ridge, &lasso], &options.out)?;
+    draw(&[&ridge, &lasso], &options.out).map_err(|error| format!("{}: {error}", options.out.display()))?;
     println!("paths of the coefficients: {}\n", options.out.display());
 
     let all = Ridge::new(0.0).fit(&train.samples, &train.alcohol)?;

@@ -101,7 +101,7 @@ pub enum Error {
         /// How many it is given.
         given: usize,
     },
-    /// A number that says how something is to be done is none that can.
+    /// A setting, such as the weight of a penalty, is out of its range.
     #[error("{what}: expected {expected}, given {given}")]
     Setting {
         /// What it is called.

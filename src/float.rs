@@ -1,10 +1,11 @@
 //! The number types that networks compute with.
 
+use crate::kernels::exp::Exp;
 use crate::kernels::gemm::Tile;
 use dfdx::shapes::Dtype;
 
 /// `f32` or `f64`: what a model's numbers are.
-pub trait Float: Dtype + num_traits::Float + Tile + rand::distributions::uniform::SampleUniform + core::fmt::Display + sealed::Sealed {
+pub trait Float: Dtype + num_traits::Float + Exp + Tile + rand::distributions::uniform::SampleUniform + core::fmt::Display + sealed::Sealed {
     /// The processor, as a dfdx device for numbers of this type.
     type Host: dfdx::tensor_ops::Device<Self>;
 
@@ -16,9 +17,6 @@ pub trait Float: Dtype + num_traits::Float + Tile + rand::distributions::uniform
 
     /// The same number as `f64`.
     fn f64(self) -> f64;
-
-    /// The error function.
-    fn erf(self) -> Self;
 
     /// The bytes of these numbers, little-endian.
     fn to_le_bytes(numbers: &[Self]) -> Vec<u8>;
@@ -34,7 +32,7 @@ mod sealed {
 }
 
 macro_rules! float {
-    ($Float:ident, $DTYPE:ident, $erf:path) => {
+    ($Float:ident, $DTYPE:ident) => {
         impl Float for $Float {
             type Host = dfdx::tensor::Cpu;
 
@@ -50,10 +48,6 @@ macro_rules! float {
                 self as f64
             }
 
-            fn erf(self) -> Self {
-                $erf(self)
-            }
-
             fn to_le_bytes(numbers: &[Self]) -> Vec<u8> {
                 numbers.iter().flat_map(|x| x.to_le_bytes()).collect()
             }
@@ -65,5 +59,5 @@ macro_rules! float {
         }
     };
 }
-float!(f32, F32, libm::erff);
-float!(f64, F64, libm::erf);
+float!(f32, F32);
+float!(f64, F64);

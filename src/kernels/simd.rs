@@ -1,5 +1,29 @@
 //! Several numbers in one register.
 
+/// A loop that the compiler makes vector instructions of.
+pub(crate) trait Job {
+    /// Does the work. The function, and all that its loop calls, is `#[inline(always)]`: only what is inlined into
+    /// [`with_best`] is compiled for the processor at hand.
+    fn run(self);
+}
+
+/// Runs a loop with the widest registers that the processor has. They are the same operations in the same order, and the
+/// same bits.
+pub(crate) fn with_best(job: impl Job) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2")]
+        fn avx2(job: impl Job) {
+            job.run();
+        }
+        if std::is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has the instructions.
+            return unsafe { avx2(job) };
+        }
+    }
+    job.run();
+}
+
 /// A register of numbers.
 ///
 /// # Safety

@@ -5,7 +5,7 @@ use crate::float::Float;
 use dfdx::tensor::Tape;
 use dfdx::tensor_ops::Device;
 
-/// A layer that is a function of one number.
+/// A layer that is a function of one number. What is `#[inline(always)]` and calls nothing else becomes vector instructions.
 pub(crate) trait Elementwise: Copy + Send + Sync + 'static {
     /// `f(x)`
     fn value<E: Float>(&self, x: E) -> E;

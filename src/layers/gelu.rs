@@ -4,6 +4,7 @@ use super::elementwise::{Elementwise, elementwise};
 use super::leaf;
 use crate::engine::Flat;
 use crate::float::Float;
+use crate::kernels::exp;
 use crate::portable::detached;
 use crate::types::Label;
 use core::f64::consts::{FRAC_1_PI, FRAC_1_SQRT_2, FRAC_2_PI};
@@ -56,13 +57,16 @@ fn excess() -> f64 {
 }
 
 impl Elementwise for Gelu {
+    #[inline(always)]
     fn value<E: Float>(&self, x: E) -> E {
-        x * normal_cdf(x)
+        let [cdf, _] = exp::normal(x);
+        x * cdf
     }
 
+    #[inline(always)]
     fn slope<E: Float>(&self, x: E, _y: E) -> E {
-        let density = E::of((FRAC_1_PI / 2.0).sqrt()) * (x * x * E::of(-0.5)).exp();
-        normal_cdf(x) + x * density
+        let [cdf, bell] = exp::normal(x);
+        cdf + x * E::of((FRAC_1_PI / 2.0).sqrt()) * bell
     }
 
     /// dfdx 0.13.0 computes `accurate_gelu` right, and its derivative as `Φ(x) + x exp(-x²/2) / √π`, where the last term
@@ -75,35 +79,31 @@ impl Elementwise for Gelu {
     }
 }
 
-/// `Φ(x)`
-fn normal_cdf<E: Float>(x: E) -> E {
-    E::of(0.5) * (E::one() + (x * E::of(FRAC_1_SQRT_2)).erf())
-}
-
 /// Beyond this the tangent is 1 to the last bit of an `f64`, and cubes do not overflow.
 const FAR: f64 = 10.0;
 const CUBIC: f64 = 0.044715;
 
 impl GeluTanh {
-    fn tangent<E: Float>(x: E) -> E {
-        let x = x.max(E::of(-FAR)).min(E::of(FAR));
-        (E::of(FRAC_2_PI.sqrt()) * (x + E::of(CUBIC) * x * x * x)).tanh()
+    /// `x`, but not farther than [`FAR`], and the tangent there.
+    #[inline(always)]
+    fn tangent<E: Float>(x: E) -> [E; 2] {
+        let near = num_traits::clamp(x, E::of(-FAR), E::of(FAR));
+        [near, exp::tanh(E::of(FRAC_2_PI.sqrt()) * (near + E::of(CUBIC) * near * near * near))]
     }
 }
 
 impl Elementwise for GeluTanh {
+    #[inline(always)]
     fn value<E: Float>(&self, x: E) -> E {
-        E::of(0.5) * x * (E::one() + Self::tangent(x))
+        let [_, tangent] = Self::tangent(x);
+        E::of(0.5) * x * (E::one() + tangent)
     }
 
+    #[inline(always)]
     fn slope<E: Float>(&self, x: E, _y: E) -> E {
-        let tangent = Self::tangent(x);
-        let cdf = E::of(0.5) * (E::one() + tangent);
-        if x.abs() > E::of(FAR) {
-            return cdf;
-        }
+        let [x, tangent] = Self::tangent(x);
         let inner = E::of(FRAC_2_PI.sqrt()) * (E::one() + E::of(3.0 * CUBIC) * x * x);
-        cdf + E::of(0.5) * x * (E::one() - tangent * tangent) * inner
+        E::of(0.5) * (E::one() + tangent + x * (E::one() - tangent * tangent) * inner)
     }
 
     fn taped<E: Float, D: Device<E>, T: Tape<E, D>>(&self, x: Flat<E, D, T>) -> Result<Flat<E, D, T>, D::Err> {

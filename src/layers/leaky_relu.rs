@@ -54,10 +54,12 @@ impl LeakyReluSpec {
 }
 
 impl Elementwise for LeakyReluSpec {
+    #[inline(always)]
     fn value<E: Float>(&self, x: E) -> E {
         if x > E::zero() { x } else { x * self.a() }
     }
 
+    #[inline(always)]
     fn slope<E: Float>(&self, x: E, _y: E) -> E {
         if x > E::zero() { E::one() } else { self.a() }
     }

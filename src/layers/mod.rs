@@ -11,18 +11,28 @@ use crate::types::{Dims, Label, Param, Parts, Problem, Reach};
 use dfdx::tensor::Tape;
 use dfdx::tensor_ops::Device;
 
+pub mod batch_norm;
 pub mod conv;
+pub mod conv_transpose;
 pub mod custom;
 pub mod dropout;
 pub(crate) mod elementwise;
 pub mod embedding;
 pub mod encode;
+pub(crate) mod gather;
 pub mod gelu;
 pub mod generic;
+pub mod group_norm;
+pub(crate) mod groups;
+pub mod layer_norm;
 pub mod leaky_relu;
 pub mod linear;
+pub mod no_affine;
 pub mod no_bias;
+pub mod normalization;
+pub mod pad;
 pub mod parallel;
+pub mod pixel_shuffle;
 pub mod pool;
 pub mod recurrent;
 pub mod relu;
@@ -36,6 +46,7 @@ pub mod skip_concat;
 pub mod softmax;
 pub mod tanh;
 pub mod tied;
+pub mod upsample;
 pub(crate) mod window;
 
 /// The questions that every layer answers, and who answers them.
@@ -118,12 +129,22 @@ leaves! {
     on_numbers {
         /// Fully connected.
         Linear(linear::LinearSpec),
-        /// Two-dimensional convolution.
-        Conv2d(conv::Conv2dSpec),
+        /// Convolution.
+        Conv(conv::ConvSpec),
+        /// Transposed convolution.
+        ConvTranspose(conv_transpose::ConvTransposeSpec),
         /// Maximum or mean of windows.
-        Pool2d(pool::Pool2dSpec),
+        Pool(pool::PoolSpec),
         /// Mean over the image, in a grid of places.
         AdaptiveAvgPool2d(pool::AdaptiveAvgPool2dSpec),
+        /// Normalized over the batch.
+        BatchNorm(batch_norm::BatchNormSpec),
+        /// A larger image.
+        Upsample2d(upsample::Upsample2dSpec),
+        /// A border, added or taken off.
+        Pad(pad::PadSpec),
+        /// Channels as pixels, or pixels as channels.
+        PixelShuffle(pixel_shuffle::PixelShuffleSpec),
         /// Another shape for the same numbers.
         Reshape(reshape::ReshapeSpec),
         /// Random zeros in training.
@@ -144,6 +165,10 @@ leaves! {
         Silu(silu::Silu),
         /// Probabilities, or their logarithms.
         Softmax(softmax::SoftmaxSpec),
+        /// Mean 0 and variance 1 over the last dimensions.
+        LayerNorm(layer_norm::LayerNormSpec),
+        /// Mean 0 and variance 1 over groups of channels.
+        GroupNorm(group_norm::GroupNormSpec),
         /// A layer of the user's own.
         Custom(custom::CustomSpec),
     }

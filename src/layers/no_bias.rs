@@ -1,7 +1,8 @@
 //! Layers without their bias.
 
 use super::Leaf;
-use super::conv::Conv2dSpec;
+use super::conv::ConvSpec;
+use super::conv_transpose::ConvTransposeSpec;
 use super::linear::LinearSpec;
 use crate::types::{Layer, Spec};
 use core::marker::PhantomData;
@@ -30,8 +31,9 @@ impl<L: Layer> Layer for NoBias<L> {
 const fn without_bias(spec: &Spec) -> Spec {
     match *spec.unnamed() {
         Spec::Leaf(Leaf::Linear(linear)) => Spec::Leaf(Leaf::Linear(LinearSpec { bias: false, ..linear })),
-        Spec::Leaf(Leaf::Conv2d(conv)) => Spec::Leaf(Leaf::Conv2d(Conv2dSpec { bias: false, ..conv })),
+        Spec::Leaf(Leaf::Conv(conv)) => Spec::Leaf(Leaf::Conv(ConvSpec { bias: false, ..conv })),
+        Spec::Leaf(Leaf::ConvTranspose(conv)) => Spec::Leaf(Leaf::ConvTranspose(ConvTransposeSpec { bias: false, ..conv })),
         Spec::Leaf(Leaf::Recurrent(layer)) => Spec::Leaf(Leaf::Recurrent(layer.without_bias())),
-        _ => Spec::Misfit { wrapper: "NoBias", problem: "takes the bias off a Linear, a Conv2d or a recurrent layer, and this is none of them" },
+        _ => Spec::Misfit { wrapper: "NoBias", problem: "takes the bias off a linear, convolutional or recurrent layer, and this is none of them" },
     }
 }

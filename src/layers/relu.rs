@@ -29,11 +29,13 @@ leaf!(Relu);
 elementwise!(Relu, |_this| Label::new("Relu", &[]), flops: 1);
 
 impl Elementwise for Relu {
+    #[inline(always)]
     fn value<E: Float>(&self, x: E) -> E {
         // Written so that a NaN stays one.
         if x < E::zero() { E::zero() } else { x }
     }
 
+    #[inline(always)]
     fn slope<E: Float>(&self, x: E, _y: E) -> E {
         if x > E::zero() { E::one() } else { E::zero() }
     }

@@ -4,6 +4,7 @@ use super::elementwise::{Elementwise, elementwise};
 use super::leaf;
 use crate::engine::Flat;
 use crate::float::Float;
+use crate::kernels::exp;
 use crate::types::Label;
 use dfdx::tensor::Tape;
 use dfdx::tensor_ops::Device;
@@ -29,10 +30,12 @@ leaf!(Sigmoid);
 elementwise!(Sigmoid, |_this| Label::new("Sigmoid", &[]), flops: 4);
 
 impl Elementwise for Sigmoid {
+    #[inline(always)]
     fn value<E: Float>(&self, x: E) -> E {
-        E::one() / (E::one() + (-x).exp())
+        exp::sigmoid(x)
     }
 
+    #[inline(always)]
     fn slope<E: Float>(&self, _x: E, y: E) -> E {
         y * (E::one() - y)
     }

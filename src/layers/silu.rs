@@ -2,9 +2,9 @@
 
 use super::elementwise::{Elementwise, elementwise};
 use super::leaf;
-use super::sigmoid::Sigmoid;
 use crate::engine::Flat;
 use crate::float::Float;
+use crate::kernels::exp;
 use crate::types::Label;
 use dfdx::prelude::TryMul;
 use dfdx::tensor::Tape;
@@ -31,12 +31,14 @@ leaf!(Silu);
 elementwise!(Silu, |_this| Label::new("Silu", &[]), flops: 5);
 
 impl Elementwise for Silu {
+    #[inline(always)]
     fn value<E: Float>(&self, x: E) -> E {
-        x * Sigmoid.value(x)
+        x * exp::sigmoid(x)
     }
 
+    #[inline(always)]
     fn slope<E: Float>(&self, x: E, y: E) -> E {
-        let gate = Sigmoid.value(x);
+        let gate = exp::sigmoid(x);
         gate + y * (E::one() - gate)
     }
 

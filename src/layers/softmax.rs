@@ -4,6 +4,8 @@ use super::Leaf;
 use crate::cpu::steps::{Backward, Forward, Step};
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
+use crate::kernels::exp::exp_minus;
+use crate::kernels::sum::{largest, sum};
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Label, Layer, Message, Param, Problem, Reach, Spec};
 use dfdx::shapes::Axis;
@@ -146,26 +148,52 @@ struct SoftmaxStep {
     log: bool,
 }
 
+impl SoftmaxStep {
+    /// The softmax, or its logarithm, of numbers that follow one another.
+    fn row<E: Float>(&self, x: &[E], y: &mut [E]) {
+        let max = largest(x);
+        exp_minus(x, max, y);
+        let sum = sum(y);
+        if self.log {
+            let log_sum = sum.ln();
+            y.iter_mut().zip(x).for_each(|(y, &x)| *y = x - max - log_sum);
+        } else {
+            y.iter_mut().for_each(|y| *y /= sum);
+        }
+    }
+}
+
 impl<E: Float> Step<E> for SoftmaxStep {
+    /// Two lines, one behind the other.
+    fn scratch(&self) -> usize {
+        2 * self.lines.len
+    }
+
     fn forward(&self, at: Forward<'_, E>) {
-        let (x, y) = (at.inputs[0], at.output);
+        let (x, y, len) = (at.inputs[0], at.output, self.lines.len);
+        if self.lines.stride == 1 {
+            return x.chunks_exact(len).zip(y.chunks_exact_mut(len)).for_each(|(x, y)| self.row(x, y));
+        }
+        let (x_line, y_line) = at.scratch[..2 * len].split_at_mut(len);
         for begin in self.lines.begins(x.len()) {
             let line = self.lines.line(begin);
-            let max = line.clone().fold(E::neg_infinity(), |max, i| max.max(x[i]));
-            let sum = line.clone().fold(E::zero(), |sum, i| sum + (x[i] - max).exp());
-            let log_sum = sum.ln();
-            line.for_each(|i| y[i] = if self.log { x[i] - max - log_sum } else { (x[i] - max).exp() / sum });
+            x_line.iter_mut().zip(line.clone()).for_each(|(to, i)| *to = x[i]);
+            self.row(x_line, y_line);
+            y_line.iter().zip(line).for_each(|(&from, i)| y[i] = from);
         }
     }
 
     fn backward(&self, mut at: Backward<'_, E>) {
         let Some(mut dx) = at.d_input() else { return };
         let (y, dy, dx) = (at.output, at.d_output, dx.accumulate());
+        let (y_line, p_line) = at.scratch[..2 * self.lines.len].split_at_mut(self.lines.len);
         for begin in self.lines.begins(y.len()) {
             let line = self.lines.line(begin);
             if self.log {
+                y_line.iter_mut().zip(line.clone()).for_each(|(to, i)| *to = y[i]);
+                exp_minus(y_line, E::zero(), p_line);
                 let sum = line.clone().fold(E::zero(), |sum, i| sum + dy[i]);
-                line.for_each(|i| dx[i] += dy[i] - y[i].exp() * sum);
+                line.zip(p_line.iter()).for_each(|(i, &p)| dx[i] += dy[i] - p * sum);
             } else {
                 let dot = line.clone().fold(E::zero(), |sum, i| sum + dy[i] * y[i]);
                 line.for_each(|i| dx[i] += y[i] * (dy[i] - dot));

@@ -4,6 +4,7 @@ use super::elementwise::{Elementwise, elementwise};
 use super::leaf;
 use crate::engine::Flat;
 use crate::float::Float;
+use crate::kernels::exp;
 use crate::types::Label;
 use dfdx::tensor::Tape;
 use dfdx::tensor_ops::Device;
@@ -29,10 +30,12 @@ leaf!(Tanh);
 elementwise!(Tanh, |_this| Label::new("Tanh", &[]), flops: 1);
 
 impl Elementwise for Tanh {
+    #[inline(always)]
     fn value<E: Float>(&self, x: E) -> E {
-        x.tanh()
+        exp::tanh(x)
     }
 
+    #[inline(always)]
     fn slope<E: Float>(&self, _x: E, y: E) -> E {
         E::one() - y * y
     }

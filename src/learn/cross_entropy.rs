@@ -4,6 +4,7 @@ use super::Loss;
 use crate::data::{Labels, Values};
 use crate::engine::Flat;
 use crate::float::Float;
+use crate::kernels::exp::{exp, exp_minus};
 use dfdx::prelude::{ReshapeTo, SumTo, TryMul};
 use dfdx::shapes::{Axis, ConstDim, ConstShape, Rank0};
 use dfdx::tensor::{Tape, Tensor};
@@ -61,19 +62,21 @@ impl CrossEntropy {
             for place in 0..places {
                 let at = |class: usize| class * places + place;
                 let max = (0..classes).fold(E::neg_infinity(), |max, c| max.max(y[at(c)]));
-                let norm = (0..classes).fold(E::zero(), |norm, c| norm + (y[at(c)] - max).exp());
+                if places == 1 {
+                    exp_minus(y, max, d);
+                } else {
+                    (0..classes).for_each(|c| d[at(c)] = exp(y[at(c)] - max));
+                }
+                let norm = (0..classes).fold(E::zero(), |norm, c| norm + d[at(c)]);
                 let log_norm = norm.ln();
-                let mut total = E::zero();
+                let target = |class| keep * target(sample, class, place) + spread;
+                let share = (0..classes).fold(E::zero(), |total, c| total + target(c)) / norm;
                 for class in 0..classes {
-                    let t = keep * target(sample, class, place) + spread;
-                    total += t;
+                    let t = target(class);
                     if t != E::zero() {
                         sum += t * (log_norm - (y[at(class)] - max));
                     }
-                    d[at(class)] = -t * scale;
-                }
-                for class in 0..classes {
-                    d[at(class)] += (y[at(class)] - max).exp() / norm * total * scale;
+                    d[at(class)] = (d[at(class)] * share - t) * scale;
                 }
             }
         }

@@ -12,13 +12,17 @@ use crate::float::Float;
 /// Both are flat buffers of all parameters of a network. An optimizer that keeps state does so for one model.
 ///
 /// The other methods make optimizers of optimizers, as the methods of an iterator make iterators. What is written last comes
-/// first to the gradients: clipped, then penalised, then given to Adam in
+/// first to the gradients.
 ///
+/// # Examples
 /// ```
 /// use formwork::prelude::*;
 ///
-/// let optimizer = Adam::<f32>::new(1e-3).penalty_l1(1e-4).clip_norm(1.0);
-/// # let _ = optimizer;
+/// let mut optimizer = Sgd::new(0.1).penalty_l1(0.5).clip_value(1.0).scheduled(ExponentialLr::new(1.0, 0.5));
+/// let mut parameters = [1.0];
+/// optimizer.update(&mut parameters, &[8.0]).unwrap();
+/// // The gradient 8 is clipped to 1, the penalty adds 0.5, and the first step is as long as that.
+/// assert_eq!(parameters, [-0.5]);
 /// ```
 pub trait Optimizer<E: Float> {
     /// One step.

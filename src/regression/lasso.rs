@@ -80,13 +80,12 @@ impl Lasso {
                 *n = shrunk(a - rate * g, rate * self.alpha);
             }
             let uphill: f64 = ahead.iter().zip(&next).zip(&coef).map(|((a, n), w)| (a - n) * (n - w)).sum();
-            let following = if uphill > 0.0 { 1.0 } else { (1.0 + (1.0 + 4.0 * momentum * momentum).sqrt()) / 2.0 };
-            let share = if uphill > 0.0 { 0.0 } else { (momentum - 1.0) / following };
+            let before = if uphill > 0.0 { 1.0 } else { momentum };
+            momentum = (1.0 + (1.0 + 4.0 * before * before).sqrt()) / 2.0;
             for ((a, n), w) in ahead.iter_mut().zip(&next).zip(&mut coef) {
-                *a = n + share * (n - *w);
+                *a = n + (before - 1.0) / momentum * (n - *w);
                 *w = *n;
             }
-            momentum = following;
         }
         Err(Error::NotConverged { what: "the lasso", steps: self.max_steps })
     }
