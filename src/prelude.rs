@@ -26,6 +26,7 @@ pub use crate::layers::pad::{Crop1d, Crop2d, ReflectionPad1d, ReflectionPad2d, Z
 pub use crate::layers::parallel::{Concat, Parallel, Sum};
 pub use crate::layers::pixel_shuffle::{PixelShuffle, PixelUnshuffle};
 pub use crate::layers::pool::{AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, GlobalAvgPool2d, IgnorePadding, MaxPool1d, MaxPool2d};
+pub use crate::layers::recurrent::{Bidirectional, Gru, Last, Lstm, Rnn, WithState};
 pub use crate::layers::relu::Relu;
 pub use crate::layers::repeat::{Repeat, RepeatShared};
 pub use crate::layers::reshape::{Flatten, Reshape};

@@ -70,6 +70,12 @@ carrier! {
     RepeatShared<F, N>;
     /// [`Embedding`](super::embedding::Embedding) with sizes as types.
     Embedding<V, D, PaddingIdx = Const<{ usize::MAX }>>;
+    /// [`Rnn`](super::recurrent::Rnn) with sizes as types.
+    Rnn<I, H, Layers = Const<1>>;
+    /// [`Lstm`](super::recurrent::Lstm) with sizes as types.
+    Lstm<I, H, Layers = Const<1>>;
+    /// [`Gru`](super::recurrent::Gru) with sizes as types.
+    Gru<I, H, Layers = Const<1>>;
 }
 
 /// The same layers with other sizes: one impl for each number of arguments, the rest being the defaults.
@@ -111,4 +117,7 @@ resize! {
     Repeat(F, N): (A, B);
     RepeatShared(F, N): (A, B);
     Embedding(V, D, PaddingIdx): (A, B), (A, B, C);
+    Rnn(I, H, Layers): (A, B), (A, B, C);
+    Lstm(I, H, Layers): (A, B), (A, B, C);
+    Gru(I, H, Layers): (A, B), (A, B, C);
 }

@@ -94,19 +94,30 @@ impl LinearSpec {
         x: Var<E, D, T>,
         y: Dims,
     ) -> Result<Var<E, D, T>, D::Err> {
-        let (samples, inputs, outputs) = (x.samples(), self.in_features, self.out_features);
-        let rows = samples * x.dims().numel() / inputs;
-        let weight = site.param(0, &(outputs, inputs))?.try_permute::<(usize, usize), Axes2<1, 0>>()?; // [I, O]
-        let x = x.view(&(rows, inputs))?; // [R, I]
-        let mut out = x.try_matmul(weight)?; // [R, O]
-        if self.bias {
-            out = out.try_add(site.param(1, &(outputs,))?.try_broadcast_like::<_, Axis<0>>(&(rows, outputs))?)?;
-        }
-        Var::new(out, samples, y)
+        Ok(affine(site, x, [0, self.out_features], self.bias.then_some(1))?.with_dims(y))
     }
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {
         let rows_per_sample = x.dims.numel() / self.in_features;
         planner.step(Dense::new(rows_per_sample, [self.in_features, self.out_features], self.bias), &[x], y)
     }
+}
+
+/// `x Wᵀ + b` on the last dimension, in dfdx operations: `W` `[O, I]` is the layer's parameter number `weight`, and `b` is
+/// number `bias`.
+pub(crate) fn affine<E: Float, D: Device<E>, T: Tape<E, D>>(
+    site: &Site<'_, E, D, T>,
+    x: Var<E, D, T>,
+    [weight, outputs]: [usize; 2],
+    bias: Option<usize>,
+) -> Result<Var<E, D, T>, D::Err> {
+    let (samples, dims) = (x.samples(), x.dims());
+    let inputs = dims.size(dims.rank() - 1);
+    let rows = samples * dims.numel() / inputs;
+    let weight = site.param(weight, &(outputs, inputs))?.try_permute::<(usize, usize), Axes2<1, 0>>()?; // [I, O]
+    let mut y = x.view(&(rows, inputs))?.try_matmul(weight)?; // [R, O]
+    if let Some(bias) = bias {
+        y = y.try_add(site.param(bias, &(outputs,))?.try_broadcast_like::<_, Axis<0>>(&(rows, outputs))?)?;
+    }
+    Var::new(y, samples, dims.with(dims.rank() - 1, outputs))
 }

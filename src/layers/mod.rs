@@ -35,6 +35,7 @@ pub mod pad;
 pub mod parallel;
 pub mod pixel_shuffle;
 pub mod pool;
+pub mod recurrent;
 pub mod relu;
 pub mod repeat;
 pub mod reshape;
@@ -179,6 +180,8 @@ leaves! {
         Embedding(embedding::EmbeddingSpec),
     }
     on_parts {
+        /// A cell that steps along a sequence.
+        Recurrent(recurrent::RecurrentSpec),
     }
 }
 

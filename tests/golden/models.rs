@@ -56,7 +56,7 @@ impl<N: Network<Input: Given>, T: Stored, L: Loss<N::Output, T>> Subject for Tra
         let gradients = model.gradients(&batch, &recorded)?;
         comparison.tensor("y", &recorded.outputs::<E>());
         comparison.tensor("loss", &[gradients.loss]);
-        if N::Input::PARTS.x.vocabulary().is_none() {
+        if golden.has("dx") {
             comparison.tensor("dx", &gradients.inputs);
         }
         self.compare_params(comparison, "d", &gradients.parameters);
@@ -250,4 +250,39 @@ pub fn unet(family: &mut Family) {
 
     family.model::<Net<Transposed, Image<16, 16>, Image<16, 16>>, Values<Image<16, 16>>>("model_unet_transposed", BceWithLogits, str::to_owned);
     family.model::<Net<Nearest, Image<12, 20>, Image<12, 20>>, Values<Image<12, 20>>>("model_unet_nearest", BceWithLogits, str::to_owned);
+}
+
+#[network([9, 5] => [3])]
+struct LstmClassifier {
+    lstm: Last<Lstm<5, 10>>,
+    fc: Linear<10, 3>,
+}
+
+#[network([ids < 12; 8] => [4])]
+struct LstmOfTokens {
+    emb: Embedding<12, 6>,
+    lstm: Last<Bidirectional<Lstm<6, 7>>>,
+    fc: Linear<14, 4>,
+}
+
+/// ```python
+/// class LSTMClassifier(nn.Module):
+///     def __init__(self, vocab, features, hidden, layers, bidirectional, classes):
+///         super().__init__()
+///         # vocab = 0: x holds real vectors [N,T,features]; else token ids [N,T]
+///         self.emb = nn.Embedding(vocab, features) if vocab else None
+///         self.lstm = nn.LSTM(features, hidden, num_layers=layers, batch_first=True, bidirectional=bidirectional)
+///         self.fc = nn.Linear(hidden * (2 if bidirectional else 1), classes)
+///         self.bi = bidirectional
+///
+///     def forward(self, x):
+///         if self.emb is not None:
+///             x = self.emb(x)
+///         _, (h, _) = self.lstm(x)
+///         last = torch.cat([h[-2], h[-1]], 1) if self.bi else h[-1]
+///         return self.fc(last)
+/// ```
+pub fn lstm_classifier(family: &mut Family) {
+    family.model::<LstmClassifier, Class<3>>("model_lstm", CrossEntropy::default(), str::to_owned);
+    family.model::<LstmOfTokens, Class<4>>("model_lstm_tokens_bi", CrossEntropy::default(), str::to_owned);
 }
