@@ -4,6 +4,8 @@
 //! Every case runs on both lowerings and in both precisions, with the tolerances of its entry in `golden/index.json`.
 //! A tolerance is never loosened here.
 
+#[path = "golden/attention.rs"]
+mod attention;
 #[path = "golden/family.rs"]
 mod family;
 #[path = "golden/layers.rs"]
@@ -51,6 +53,8 @@ tests! {
     log_softmax: "LogSoftmax" => layers::log_softmax;
     layer_norm: "LayerNorm" => layers::layer_norm;
     group_norm: "GroupNorm" => layers::group_norm;
+    scaled_dot_product: "ScaledDotProductAttention" => attention::scaled_dot_product;
+    multihead_attention: "MultiheadAttention" => attention::multihead;
     cross_entropy: "CrossEntropyLoss" => losses::cross_entropy;
     mse: "MSELoss" => losses::mse;
     bce_with_logits: "BCEWithLogitsLoss" => losses::bce_with_logits;
@@ -84,11 +88,9 @@ const TO_COME: &[&str] = &[
     "Lasso",
     "LinearLR",
     "LogisticRegression",
-    "MultiheadAttention",
     "RMSprop",
     "RNN",
     "Ridge",
-    "ScaledDotProductAttention",
     "StepLR",
     "TransformerClassifier",
     "TransformerDecoderLayer",

@@ -104,6 +104,17 @@ gradients_of_networks! {
     embedding_of_one_id: Embedding<5, 3>, [ids < 5] => [3];
     embedding_with_a_row_for_padding: (Embedding<6, 3, 5>, Tanh), [ids < 5; 4] => [4, 3];
     tied: Tied<Embedding<5, 3>, (Linear<3, 3>, Tanh), NoBias<Linear<3, 5>>>, [ids < 5; 4] => [4, 5];
+    self_attention: SelfAttention<6, 2>, [5, 6] => [5, 6];
+    self_attention_on_padding: NoBias<SelfAttention<6, 3>>, { x: [5, 6], padding: [5] } => [5, 6];
+    causal_self_attention: CausalSelfAttention<4, 2>, [19, 4] => [19, 4];
+    causal_self_attention_on_padding: CausalSelfAttention<4, 1>, { x: [18, 4], padding: [18] } => [18, 4];
+    cross_attention: CrossAttention<6, 2>, { x: [4, 6], memory: [5, 6], memory_padding: [5] } => [4, 6];
+    cross_attention_to_another_width: NoBias<generic::CrossAttention<Const<4>, Const<2>, Const<3>>>, { x: [17, 4], memory: [5, 3] } => [17, 4];
+    cross_attention_to_keys_beside_values: generic::CrossAttention<Const<4>, Const<2>, Const<4>, Const<4>>, { x: [3, 4], memory: [5, 8] } => [3, 4];
+    scaled_dot_product: ScaledDotProductAttention, { x: [2, 4, 3], memory: [2, 5, 7], memory_padding: [5], attention_mask: [2, 4, 5] } => [2, 4, 4];
+    scaled_dot_product_of_one_head: (Linear<3, 3>, ScaledDotProductAttention<1, 3>), { x: [4, 3], memory: [5, 5] } => [4, 2];
+    causal_scaled_dot_product: CausalScaledDotProductAttention, { x: [20, 3], memory: [18, 4], attention_mask: [20, 18] } => [20, 1];
+    causal_scaled_dot_product_of_few_queries: CausalScaledDotProductAttention, { x: [3, 2], memory: [7, 3], memory_padding: [7] } => [3, 1];
     encode: (Encode<(Embedding<5, 3>, Tanh)>, Linear<2, 2>), { x: [4, 2], memory: [ids < 5; 3] } => { x: [4, 2], memory: [3, 3] };
     encode_within_a_skip: Residual<(Encode<Linear<3, 3>>, Linear<2, 2>)>, { x: [4, 2], memory: [6, 3] } => { x: [4, 2], memory: [6, 3] };
 }

@@ -35,6 +35,13 @@ carrier! {
     Repeat<F, N>;
     /// [`RepeatShared`](super::repeat::RepeatShared) with the number as a type.
     RepeatShared<F, N>;
+    /// [`SelfAttention`](super::attention::SelfAttention) with sizes as types.
+    SelfAttention<D, H>;
+    /// [`CausalSelfAttention`](super::attention::CausalSelfAttention) with sizes as types.
+    CausalSelfAttention<D, H>;
+    /// [`CrossAttention`](super::attention::CrossAttention) with sizes as types: `K` numbers in each place of the memory, of
+    /// which both keys and values are made; or `K` for keys and beside them `V` for values.
+    CrossAttention<D, H, K = D, V = super::attention::SameAsKeys>;
     /// [`Embedding`](super::embedding::Embedding) with sizes as types.
     Embedding<V, D, PaddingIdx = Const<{ usize::MAX }>>;
 }
@@ -59,5 +66,8 @@ resize! {
     GroupNorm(G, C, E): (A, B), (A, B, F);
     Repeat(F, N): (A, B);
     RepeatShared(F, N): (A, B);
+    SelfAttention(D, H): (A, B);
+    CausalSelfAttention(D, H): (A, B);
+    CrossAttention(D, H, K, V): (A, B), (A, B, C), (A, B, C, T);
     Embedding(V, D, PaddingIdx): (A, B), (A, B, C);
 }

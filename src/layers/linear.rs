@@ -4,12 +4,13 @@ use super::Leaf;
 use super::generic;
 use crate::cpu::steps::Dense;
 use crate::cpu::{Planner, Value};
+use crate::engine::Flat;
 use crate::float::Float;
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Label, Layer, Message, Param, Problem, Reach, Size, Spec};
 use dfdx::prelude::{BroadcastTo, PermuteTo, TryAdd, TryMatMul};
-use dfdx::shapes::{Axes2, Axis, Const};
-use dfdx::tensor::Tape;
+use dfdx::shapes::{Axes2, Axis, Const, HasShape};
+use dfdx::tensor::{Tape, Tensor};
 use dfdx::tensor_ops::Device;
 
 /// A fully connected layer: `y = x Wᵀ + b`.
@@ -96,17 +97,27 @@ impl LinearSpec {
     ) -> Result<Var<E, D, T>, D::Err> {
         let (samples, inputs, outputs) = (x.samples(), self.in_features, self.out_features);
         let rows = samples * x.dims().numel() / inputs;
-        let weight = site.param(0, &(outputs, inputs))?.try_permute::<(usize, usize), Axes2<1, 0>>()?; // [I, O]
-        let x = x.view(&(rows, inputs))?; // [R, I]
-        let mut out = x.try_matmul(weight)?; // [R, O]
-        if self.bias {
-            out = out.try_add(site.param(1, &(outputs,))?.try_broadcast_like::<_, Axis<0>>(&(rows, outputs))?)?;
-        }
-        Var::new(out, samples, y)
+        let bias = if self.bias { Some(site.param(1, &(outputs,))?) } else { None };
+        Var::new(affine(x.view(&(rows, inputs))?, site.param(0, &(outputs, inputs))?, bias)?, samples, y)
     }
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {
         let rows_per_sample = x.dims.numel() / self.in_features;
         planner.step(Dense::new(rows_per_sample, [self.in_features, self.out_features], self.bias), &[x], y)
     }
+}
+
+/// A matrix on a device.
+pub(crate) type Matrix<E, D, T> = Tensor<(usize, usize), E, D, T>;
+
+/// `x Wᵀ + b` in dfdx operations.
+pub(crate) fn affine<E: Float, D: Device<E>, T: Tape<E, D>>(
+    x: Matrix<E, D, T>,
+    weight: Matrix<E, D, T>,
+    bias: Option<Flat<E, D, T>>,
+) -> Result<Matrix<E, D, T>, D::Err> {
+    let y = x.try_matmul(weight.try_permute::<(usize, usize), Axes2<1, 0>>()?)?; // [R, I] -> [R, O]
+    let Some(bias) = bias else { return Ok(y) };
+    let shape = *y.shape();
+    y.try_add(bias.try_broadcast_like::<_, Axis<0>>(&shape)?)
 }

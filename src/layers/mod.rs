@@ -11,6 +11,7 @@ use crate::types::{Dims, Label, Param, Parts, Problem, Reach};
 use dfdx::tensor::Tape;
 use dfdx::tensor_ops::Device;
 
+pub mod attention;
 pub mod conv;
 pub mod custom;
 pub mod dropout;
@@ -33,6 +34,7 @@ pub mod relu;
 pub mod repeat;
 pub mod reshape;
 pub mod residual;
+pub mod scaled_dot_product;
 pub mod sequence;
 pub mod sigmoid;
 pub mod silu;
@@ -160,6 +162,10 @@ leaves! {
         Embedding(embedding::EmbeddingSpec),
     }
     on_parts {
+        /// Attention with several heads.
+        Attention(attention::AttentionSpec),
+        /// Attention without parameters.
+        ScaledDotProduct(scaled_dot_product::ScaledDotProductSpec),
     }
 }
 

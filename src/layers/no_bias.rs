@@ -1,12 +1,13 @@
 //! Layers without their bias.
 
 use super::Leaf;
+use super::attention::AttentionSpec;
 use super::conv::Conv2dSpec;
 use super::linear::LinearSpec;
 use crate::types::{Layer, Spec};
 use core::marker::PhantomData;
 
-/// A layer without its `bias`: `NoBias<Conv2d<I, O, K>>`, `NoBias<Linear<I, O>>`.
+/// A layer without its `bias`: `NoBias<Conv2d<I, O, K>>`, `NoBias<Linear<I, O>>`, `NoBias<SelfAttention<D, H>>`.
 ///
 /// # Shapes
 /// Those of the layer.
@@ -31,6 +32,7 @@ const fn without_bias(spec: &Spec) -> Spec {
     match *spec.unnamed() {
         Spec::Leaf(Leaf::Linear(linear)) => Spec::Leaf(Leaf::Linear(LinearSpec { bias: false, ..linear })),
         Spec::Leaf(Leaf::Conv2d(conv)) => Spec::Leaf(Leaf::Conv2d(Conv2dSpec { bias: false, ..conv })),
-        _ => Spec::Misfit { wrapper: "NoBias", problem: "takes the bias off a Linear or a Conv2d, and this is neither" },
+        Spec::Leaf(Leaf::Attention(attention)) => Spec::Leaf(Leaf::Attention(AttentionSpec { bias: false, ..attention })),
+        _ => Spec::Misfit { wrapper: "NoBias", problem: "takes the bias off a Linear, a Conv2d or an attention, and this is none of them" },
     }
 }

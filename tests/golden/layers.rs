@@ -46,9 +46,9 @@ impl<N: Network> Subject for Alone<N> {
 }
 
 /// `sum(y * dy)`, whose gradient with respect to the outputs is `dy`.
-struct WeightedSum<E> {
-    weights: Vec<E>,
-    samples: usize,
+pub struct WeightedSum<E> {
+    pub weights: Vec<E>,
+    pub samples: usize,
 }
 
 impl<E: Float, D: Device<E>> Objective<E, D> for WeightedSum<E> {
