@@ -1,5 +1,6 @@
 //! Attention with several heads.
 
+use super::groups::possible;
 use super::linear::{Matrix, affine};
 use super::scaled_dot_product::{Heads4, Hidden, Scores, flops};
 use super::{Leaf, generic};
@@ -192,15 +193,9 @@ impl AttentionSpec {
             return None;
         }
         let message = Message::new("cannot split ").num(d).str(" features evenly among ").num(h).str(" heads");
-        let (mut fewer, mut more) = (if h < d { h } else { d }, h);
-        while !d.is_multiple_of(fewer) {
-            fewer -= 1;
-        }
-        while more < d && !d.is_multiple_of(more) {
-            more += 1;
-        }
+        let [fewer, more] = possible(d, h);
         let help = Message::new("").num(d).str(" features split evenly among ").num(fewer);
-        let help = if more > d { help } else { help.str(" or ").num(more) };
+        let help = if fewer == more { help } else { help.str(" or ").num(more) };
         Some(Problem::new(message).help(help.str(if more == 1 { " head" } else { " heads" })))
     }
 

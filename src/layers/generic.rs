@@ -42,6 +42,14 @@ carrier! {
     /// [`CrossAttention`](super::attention::CrossAttention) with sizes as types: `K` numbers in each place of the memory, of
     /// which both keys and values are made; or `K` for keys and beside them `V` for values.
     CrossAttention<D, H, K = D, V = super::attention::SameAsKeys>;
+    /// [`TransformerEncoderLayer`](super::transformer::TransformerEncoderLayer) with sizes as types.
+    TransformerEncoderLayer<D, H, F, N = super::transformer::PostNorm, A = super::relu::Relu, S = super::transformer::Bidirectional, P = ()>;
+    /// [`TransformerDecoderLayer`](super::transformer::TransformerDecoderLayer) with sizes as types.
+    TransformerDecoderLayer<D, H, F, N = super::transformer::PostNorm, A = super::relu::Relu, S = super::transformer::Causal, P = ()>;
+    /// [`LearnedPositions`](super::positions::LearnedPositions) with sizes as types.
+    LearnedPositions<T, D>;
+    /// [`PatchEmbedding`](super::patches::PatchEmbedding) with sizes as types.
+    PatchEmbedding<C, P, D>;
     /// [`Embedding`](super::embedding::Embedding) with sizes as types.
     Embedding<V, D, PaddingIdx = Const<{ usize::MAX }>>;
 }
@@ -69,5 +77,9 @@ resize! {
     SelfAttention(D, H): (A, B);
     CausalSelfAttention(D, H): (A, B);
     CrossAttention(D, H, K, V): (A, B), (A, B, C), (A, B, C, T);
+    TransformerEncoderLayer(D, H, F, N, A, S, P): (B, C, E), (B, C, E, G), (B, C, E, G, I), (B, C, E, G, I, J), (B, C, E, G, I, J, K);
+    TransformerDecoderLayer(D, H, F, N, A, S, P): (B, C, E), (B, C, E, G), (B, C, E, G, I), (B, C, E, G, I, J), (B, C, E, G, I, J, K);
+    LearnedPositions(T, D): (A, B);
+    PatchEmbedding(C, P, D): (A, B, E);
     Embedding(V, D, PaddingIdx): (A, B), (A, B, C);
 }

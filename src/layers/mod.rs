@@ -29,19 +29,25 @@ pub mod no_affine;
 pub mod no_bias;
 pub mod normalization;
 pub mod parallel;
+pub mod patches;
 pub mod pool;
+pub mod positions;
 pub mod relu;
 pub mod repeat;
 pub mod reshape;
 pub mod residual;
+pub mod scale;
 pub mod scaled_dot_product;
 pub mod sequence;
+pub mod sequence_pool;
 pub mod sigmoid;
 pub mod silu;
 pub mod skip_concat;
 pub mod softmax;
 pub mod tanh;
 pub mod tied;
+pub mod transformer;
+pub mod transpose;
 pub(crate) mod window;
 
 /// The questions that every layer answers, and who answers them.
@@ -126,12 +132,20 @@ leaves! {
         Linear(linear::LinearSpec),
         /// Two-dimensional convolution.
         Conv2d(conv::Conv2dSpec),
+        /// An image as a sequence of patches.
+        PatchEmbedding(patches::PatchEmbeddingSpec),
         /// Maximum or mean of windows.
         Pool2d(pool::Pool2dSpec),
         /// Mean over the image, in a grid of places.
         AdaptiveAvgPool2d(pool::AdaptiveAvgPool2dSpec),
         /// Another shape for the same numbers.
         Reshape(reshape::ReshapeSpec),
+        /// Rows as columns.
+        Transpose(transpose::Transpose),
+        /// Vectors that tell places apart.
+        Positions(positions::PositionsSpec),
+        /// A factor that is not learned.
+        Scale(scale::ScaleSpec),
         /// Random zeros in training.
         Dropout(dropout::DropoutSpec),
         /// `max(x, 0)`.
@@ -166,6 +180,8 @@ leaves! {
         Attention(attention::AttentionSpec),
         /// Attention without parameters.
         ScaledDotProduct(scaled_dot_product::ScaledDotProductSpec),
+        /// One vector for a sequence.
+        SequencePool(sequence_pool::SequencePoolSpec),
     }
 }
 
