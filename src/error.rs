@@ -53,6 +53,26 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// A binary data file does not hold what it should.
+    #[error("{file}: expected {expected}, given {given}")]
+    Format {
+        /// The file.
+        file: String,
+        /// What should be there.
+        expected: String,
+        /// What is there.
+        given: String,
+    },
+    /// A filter that makes no sense, or not on this image.
+    #[error("{filter}: expected {expected}, given {given}")]
+    Filter {
+        /// The filter.
+        filter: &'static str,
+        /// What it should be given.
+        expected: String,
+        /// What it is given.
+        given: String,
+    },
     /// Samples and targets do not make a data set.
     #[error("{what}: expected {expected}, given {given}")]
     Count {
@@ -100,6 +120,30 @@ pub enum Error {
         expected: usize,
         /// How many it is given.
         given: usize,
+    },
+    /// A setting, such as the weight of a penalty, is out of its range.
+    #[error("{what}: expected {expected}, given {given}")]
+    Setting {
+        /// What it is called.
+        what: &'static str,
+        /// What it should be.
+        expected: &'static str,
+        /// The number.
+        given: f64,
+    },
+    /// Equations have more than one solution.
+    #[error("column {column}: expected none that the columns before it add up to; a penalty makes the solution unique")]
+    Dependent {
+        /// The first column that is a combination of those before it, counted from 0.
+        column: usize,
+    },
+    /// An iteration did not come to its end.
+    #[error("{what}: not converged after {steps} steps; features of mean 0 and deviation 1 need fewer")]
+    NotConverged {
+        /// What was looked for.
+        what: &'static str,
+        /// How many steps were made.
+        steps: u64,
     },
     /// A gradient is not what central differences say.
     #[error("{network}: {lowering}: d loss / d {of}: expected {expected:e}, given {given:e}")]

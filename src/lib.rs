@@ -32,8 +32,10 @@
 //! | [`portable`] | the first engine: every layer in dfdx operations, on any device, differentiated by dfdx's tape. What a layer means. |
 //! | [`cpu`] | the second: a plan over one flat buffer of parameters and one workspace, without a tape and without allocating. |
 //! | `kernels` | numeric kernels that know nothing of layers: matrix products, windows. The `unsafe` of this crate is there and in the pool of threads. |
-//! | [`learn`] | losses, optimizers, and how weights begin. |
-//! | [`data`] | data sets whose shapes are types; the digits. |
+//! | [`learn`] | losses, optimizers, learning rates, and how weights begin. |
+//! | [`regression`] | ridge, lasso and logistic regression on plain numbers, in closed form and by descent. |
+//! | [`filters`] | classical filters of images, and convolution as a matrix. |
+//! | [`data`] | data sets whose shapes are types; the digits, tables, IDX files. |
 //! | `checkpoint`, `summary`, `gradient_check` | files of parameters, the table of a network, gradients against differences. |
 //! | `formwork-derive` | the macros: they place each check on the tokens of the layer it is about. |
 //!
@@ -54,6 +56,7 @@ pub mod cpu;
 pub mod data;
 pub mod engine;
 mod error;
+pub mod filters;
 mod float;
 mod gradient_check;
 mod kernels;
@@ -63,6 +66,7 @@ mod model;
 mod noise;
 pub mod portable;
 pub mod prelude;
+pub mod regression;
 mod summary;
 pub mod types;
 

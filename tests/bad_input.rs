@@ -3,6 +3,7 @@
 
 use formwork::cpu::Static;
 use formwork::data::digits::{self, Digits};
+use formwork::data::{StandardScaler, Table};
 use formwork::engine::Engine;
 use formwork::portable::Portable;
 use formwork::prelude::*;
@@ -90,6 +91,45 @@ fn an_empty_file() {
     assert!(none.is_empty());
     assert!(none.split_stratified(0.5, 0).0.is_empty());
     assert_eq!(none.shuffled(32, 0).count(), 0);
+}
+
+fn table(text: &str) -> Result<Table, Error> {
+    Table::read("mine.csv", text.as_bytes())
+}
+
+#[test]
+fn a_table_whose_first_line_is_none() {
+    assert_eq!(message(table("")), "mine.csv, line 1: expected a first line of rows, columns and names of classes, given none");
+    assert_eq!(message(table("7")), "mine.csv, line 1: expected rows, columns and names of classes, given 1 columns");
+    assert_eq!(message(table("1,2")), "mine.csv, line 1: expected names of classes behind rows and columns, given none");
+    assert_eq!(message(table("x,2,no")), "mine.csv, line 1: column 1: expected how many rows there are, given `x`");
+    assert_eq!(message(table("1,0,no")), "mine.csv, line 1: column 2: expected how many columns there are, given `0`");
+}
+
+#[test]
+fn a_table_with_a_bad_row() {
+    assert_eq!(message(table("2,1,no,yes\n1,0\n2,3,1")), "mine.csv, line 3: expected 2 columns, given 3");
+    assert_eq!(message(table("2,1,no,yes\n1,0\n\nNaN,1")), "mine.csv, line 4: column 1: expected a finite number, given `NaN`");
+    assert_eq!(message(table("2,1,no,yes\n1,0\n1,2")), "mine.csv, line 3: column 2: expected a class from 0 to 1, given `2`");
+    assert_eq!(message(table("2,1,no,yes\n\n1,0")), "mine.csv, line 3: expected 2 rows behind the first line, given 1");
+    assert_eq!(message(table("1,1,no,yes\n1,0\n1,1")), "mine.csv, line 3: expected the end, behind 1 rows");
+    // As many as are claimed need not be there, and are not made room for.
+    assert!(message(table("18446744073709551615,1,no\n1,0")).contains("rows behind the first line, given 1"));
+}
+
+#[test]
+fn a_table_that_is_not_there() {
+    assert!(message(Table::open("no/such.csv")).starts_with("no/such.csv: cannot read: "));
+}
+
+#[test]
+fn samples_that_cannot_be_scaled() {
+    assert_eq!(message(StandardScaler::fit::<f64>(&[], 2)), "input numbers: expected 2, given 0");
+    assert_eq!(message(StandardScaler::fit(&[1.0, 2.0, 3.0], 2)), "input numbers: expected 2, given 3");
+    assert_eq!(message(StandardScaler::fit(&[1.0, f32::NAN], 1)), "sample 1: expected a finite number, given NaN");
+    let scaler = StandardScaler::fit(&[1.0, 2.0], 2).unwrap();
+    assert_eq!(message(scaler.transform(&mut [1.0; 3])), "input numbers: expected 2, given 3");
+    assert_eq!(message(StandardScaler::fit(&[1.0], 0)), "input numbers: expected 0, given 1");
 }
 
 /// Of no samples there is nothing to say and nothing to learn.

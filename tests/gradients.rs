@@ -9,6 +9,7 @@ use formwork::cpu::Static;
 use formwork::engine::{Architecture, Engine, Flat, Objective, State, TapedScalar};
 use formwork::gradient_check;
 use formwork::layers::custom::*;
+use formwork::layers::filter::*;
 use formwork::portable::Portable;
 use formwork::prelude::*;
 use formwork::types::{Parts, Slot};
@@ -36,13 +37,45 @@ gradients! {
     conv2d_depthwise_without_bias: NoBias<Conv2d<3, 3, 3, 2, 1, 1, 3>>, [3, 5, 4] => [3, 3, 2];
     conv2d_pointwise: Conv2d<3, 5, 1>, [3, 4, 4] => [5, 4, 4];
     conv2d_not_square: generic::Conv2d<Const<2>, Const<3>, (Const<3>, Const<1>), (Const<2>, Const<1>), (Const<1>, Const<0>)>, [2, 6, 3] => [3, 3, 3];
+    conv1d: Conv1d<2, 3, 3>, [2, 7] => [3, 5];
+    conv1d_stride_padding_dilation: Conv1d<2, 3, 3, 2, 2, 2>, [2, 7] => [3, 4];
+    conv1d_groups_without_bias: NoBias<Conv1d<4, 6, 3, 1, 1, 1, 2>>, [4, 6] => [6, 6];
+    conv_transpose2d: ConvTranspose2d<3, 2, 2, 2>, [3, 3, 2] => [2, 6, 4];
+    conv_transpose2d_output_padding: ConvTranspose2d<2, 3, 3, 2, 1, 1>, [2, 3, 4] => [3, 6, 8];
+    conv_transpose2d_groups_dilation: NoBias<ConvTranspose2d<4, 6, 3, 1, 1, 0, 2, 2>>, [4, 3, 4] => [6, 5, 6];
+    conv_transpose2d_padding_beyond_the_stride: ConvTranspose2d<1, 2, 2, 1, 0, 1, 1, 2>, [1, 3, 3] => [2, 6, 6];
+    conv_transpose1d: ConvTranspose1d<2, 3, 4, 2, 1>, [2, 5] => [3, 10];
+    upsample2d: Upsample2d<2>, [2, 3, 4] => [2, 6, 8];
+    upsample2d_not_square: generic::Upsample2d<(Const<1>, Const<3>)>, [2, 3, 2] => [2, 3, 6];
+    upsample2d_bilinear: Upsample2d<3, Bilinear>, [2, 3, 2] => [2, 9, 6];
+    upsample2d_bilinear_aligned: generic::Upsample2d<(Const<3>, Const<2>), BilinearAligned>, [2, 2, 3] => [2, 6, 6];
+    zero_pad2d: ZeroPad2d<1, 2, 0, 3>, [2, 3, 2] => [2, 6, 5];
+    reflection_pad2d: ReflectionPad2d<1, 2, 0, 3>, [2, 4, 3] => [2, 7, 6];
+    crop2d: Crop2d<1, 2, 0, 3>, [2, 5, 4] => [2, 2, 1];
+    zero_pad1d: ZeroPad1d<2, 0>, [2, 3] => [2, 5];
+    reflection_pad1d: ReflectionPad1d<2>, [2, 3] => [2, 7];
+    crop1d: Crop1d<1, 2>, [2, 5] => [2, 2];
+    pixel_shuffle: PixelShuffle<2>, [8, 2, 3] => [2, 4, 6];
+    pixel_unshuffle: PixelUnshuffle<2>, [2, 4, 6] => [8, 2, 3];
     max_pool2d: MaxPool2d<2>, [2, 5, 6] => [2, 2, 3];
     max_pool2d_overlapping: MaxPool2d<3, 2, 1>, [2, 5, 6] => [2, 3, 3];
     avg_pool2d: AvgPool2d<2>, [2, 5, 6] => [2, 2, 3];
     avg_pool2d_padding: AvgPool2d<3, 1, 1>, [2, 4, 5] => [2, 4, 5];
     avg_pool2d_ignoring_padding: generic::AvgPool2d<Const<3>, Const<1>, Const<1>, IgnorePadding>, [2, 4, 5] => [2, 4, 5];
+    max_pool1d: MaxPool1d<3, 2, 1>, [2, 8] => [2, 4];
+    avg_pool1d: AvgPool1d<3, 2, 1>, [2, 8] => [2, 4];
+    avg_pool1d_ignoring_padding: generic::AvgPool1d<Const<3>, Const<1>, Const<1>, IgnorePadding>, [2, 6] => [2, 6];
     adaptive_avg_pool2d: AdaptiveAvgPool2d<2, 3>, [2, 5, 7] => [2, 2, 3];
     global_avg_pool2d: GlobalAvgPool2d, [3, 4, 5] => [3];
+    batch_norm1d: BatchNorm1d<3>, [3] => [3];
+    batch_norm1d_of_signals: (BatchNorm1d<3>, Tanh), [3, 5] => [3, 5];
+    batch_norm2d: (Conv2d<1, 3, 3>, BatchNorm2d<3>, Tanh, BatchNorm2d<3>), [1, 5, 4] => [3, 3, 2];
+    batch_norm_in_branches: Parallel<(BatchNorm1d<3>, (Linear<3, 3>, BatchNorm1d<3>, Dropout<30>)), Sum>, [3] => [3];
+    filter_mean: Filter<Zeros, Mean<3>>, [2, 4, 5] => [2, 4, 5];
+    filter_gaussian: Filter<Reflect, Gaussian<2, 3>>, [2, 4, 5] => [2, 4, 5];
+    filter_sobel: Residual<Filter<Nearest, Sobel<X>>, Filter<Mirror, Sobel<Y>>>, [2, 4, 5] => [2, 4, 5];
+    filter_laplace: (Filter<Mirror, Laplace>, Tanh), [2, 4, 5] => [2, 4, 5];
+    filter_larger_than_the_image: Filter<Nearest, Mean<7>>, [1, 2, 1] => [1, 2, 1];
     flatten: Flatten, [2, 3, 2] => [12];
     reshape: Reshape<Rank2<3, 4>>, [2, 3, 2] => [3, 4];
     dropout: (Linear<4, 40>, Dropout<30>, Linear<40, 2>), [4] => [2];
@@ -68,6 +101,13 @@ gradients! {
     group_norm_of_a_sequence: GroupNorm<1, 4>, [4, 5] => [4, 5];
     group_norm_without_affine: NoAffine<GroupNorm<2, 4>>, [4, 3, 3] => [4, 3, 3];
     instance_norm: GroupNorm<3, 3>, [3, 4, 4] => [3, 4, 4];
+    patch_embedding: PatchEmbedding<2, 3, 4>, [2, 6, 3] => [2, 4];
+    transpose: (Transpose, Linear<3, 2>), [3, 7] => [7, 2];
+    sinusoidal_positions: (SinusoidalPositions, Tanh), [3, 5] => [3, 5];
+    learned_positions: (LearnedPositions<4, 5>, Tanh), [3, 5] => [3, 5];
+    scale: (Scale<1, 3>, Tanh), [3, 5] => [3, 5];
+    sqrt_scale: (SqrtScale<5>, Tanh), [3, 5] => [3, 5];
+    last_step_without_padding: LastStep, [4, 3] => [3];
     nothing: (), [3] => [3];
     sequence: (Linear<4, 5>, Tanh, Linear<5, 2>), [4] => [2];
     residual: Residual<(Linear<4, 5>, Tanh, Linear<5, 4>)>, [4] => [4];
@@ -113,8 +153,23 @@ gradients_of_networks! {
     cross_attention_to_keys_beside_values: generic::CrossAttention<Const<4>, Const<2>, Const<4>, Const<4>>, { x: [3, 4], memory: [5, 8] } => [3, 4];
     scaled_dot_product: ScaledDotProductAttention, { x: [2, 4, 3], memory: [2, 5, 7], memory_padding: [5], attention_mask: [2, 4, 5] } => [2, 4, 4];
     scaled_dot_product_of_one_head: (Linear<3, 3>, ScaledDotProductAttention<1, 3>), { x: [4, 3], memory: [5, 5] } => [4, 2];
-    causal_scaled_dot_product: CausalScaledDotProductAttention, { x: [20, 3], memory: [18, 4], attention_mask: [20, 18] } => [20, 1];
+    causal_scaled_dot_product: CausalScaledDotProductAttention, { x: [17, 2], memory: [3, 3], attention_mask: [17, 3] } => [17, 1];
     causal_scaled_dot_product_of_few_queries: CausalScaledDotProductAttention, { x: [3, 2], memory: [7, 3], memory_padding: [7] } => [3, 1];
+    transformer_encoder_layer: TransformerEncoderLayer<4, 2, 5>, { x: [3, 4], padding: [3] } => [3, 4];
+    transformer_encoder_layer_with_dropout: TransformerEncoderLayer<4, 1, 3, PreNorm, Gelu, Causal, Dropout<30>>, [3, 4] => [3, 4];
+    transformer_decoder_layer: TransformerDecoderLayer<4, 2, 3, PreNorm, Gelu>, { x: [3, 4], memory: [2, 4], memory_padding: [2] } => [3, 4];
+    translator: (
+        Encode<(Embedding<6, 4>, SinusoidalPositions, TransformerEncoderLayer<4, 2, 3, PostNorm, Gelu>)>,
+        Embedding<5, 4>,
+        LearnedPositions<4, 4>,
+        TransformerDecoderLayer<4, 2, 3, PostNorm, Gelu>,
+        Linear<4, 5>,
+    ), { x: [ids < 5; 3], padding: [3], memory: [ids < 6; 4], memory_padding: [4] } => [3, 5];
+    mean_over_time: MeanOverTime, { x: [5, 3], padding: [5] } => [3];
+    last_step: (LastStep, Tanh), { x: [5, 3], padding: [5] } => [3];
+    vision_transformer: (
+        PatchEmbedding<2, 2, 4>, LearnedPositions<6, 4>, TransformerEncoderLayer<4, 2, 3, PreNorm, Tanh>, LayerNorm<4>, MeanOverTime, Linear<4, 3>,
+    ), [2, 4, 6] => [3];
     encode: (Encode<(Embedding<5, 3>, Tanh)>, Linear<2, 2>), { x: [4, 2], memory: [ids < 5; 3] } => { x: [4, 2], memory: [3, 3] };
     encode_within_a_skip: Residual<(Encode<Linear<3, 3>>, Linear<2, 2>)>, { x: [4, 2], memory: [6, 3] } => { x: [4, 2], memory: [6, 3] };
 }
@@ -128,13 +183,13 @@ impl<const D: usize> Layer for Jitter<D> {
         args: &[D],
         rule: formwork::rule!([t, d] => [t, d]),
         params: &[Param::weight("weight", &[D], 1, 1)],
-        meaning: &Scale,
+        meaning: &Factors,
     });
 }
 
-struct Scale;
+struct Factors;
 
-impl Meaning for Scale {
+impl Meaning for Factors {
     fn forward<E: Float, D: Device<E>, T: Tape<E, D>>(&self, site: &Site<'_, E, D, T>, x: Var<E, D, T>, y: Dims) -> Result<Var<E, D, T>, D::Err> {
         let (samples, d) = (x.samples(), y.size(1));
         let shape = (samples * y.size(0), d);

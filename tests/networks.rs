@@ -136,6 +136,13 @@ type Whole = (Relu, GlobalAvgPool2d);
 #[network([3, 4, 4] => [3, 4, 4])]
 type Wider = Repeat<Conv2d<3, 3, 3, 1, 1>, 4>;
 
+/// A number of the finer image sees what one of the coarser image does, and lies half a step further.
+#[network([3, 32, 32] => [3, 32, 32])]
+type Finer = (MaxPool2d<2>, Upsample2d<2>, Conv2d<3, 3, 3, 1, 1>);
+
+#[network([3, 32, 32] => [3, 128, 128])]
+type Finest = (Upsample2d<2>, ConvTranspose2d<3, 3, 3, 2, 1, 1>, Conv2d<3, 3, 3, 1, 1>);
+
 #[test]
 fn the_receptive_field_grows_with_each_window() {
     assert_eq!(Windows::RECEPTIVE_FIELD, Some([8, 8])); // 3, pool: + 1, then 2 pixels a step: + 2 * 2
@@ -144,6 +151,8 @@ fn the_receptive_field_grows_with_each_window() {
     assert_eq!(Whole::RECEPTIVE_FIELD, Some([32, 32]));
     assert_eq!(Wider::RECEPTIVE_FIELD, Some([4, 4])); // 9 pixels, and the image has 4
     assert_eq!(Tower::RECEPTIVE_FIELD, None);
+    assert_eq!(Finer::RECEPTIVE_FIELD, Some([4, 4])); // 2 pixels, and two steps of 2 / 2
+    assert_eq!(Finest::RECEPTIVE_FIELD, Some([3, 3])); // 1; two numbers half a pixel apart; three a quarter of a pixel apart
 }
 
 #[test]
@@ -290,4 +299,52 @@ fn a_network_is_flat_or_deep() {
     assert_eq!((Nothing::SCALARS, Nothing::FLOPS), (0, 0));
     assert_eq!(Deep::SCALARS, 20);
     runs::<Deep>();
+}
+
+type Twice<const I: usize, const O: usize> = (Conv2d<I, O, 3, 1, 1>, Relu, Conv2d<O, O, 3, 1, 1>, Relu);
+
+#[rustfmt::skip]
+#[network([1, 24, 32] => [2, 24, 32])]
+type UNet = (
+    Twice<1, 4>,
+    SkipConcat<(
+        MaxPool2d<2>, Twice<4, 8>,                                    // [8, 12, 16]
+        SkipConcat<(
+            MaxPool2d<2>, Twice<8, 16>,                               // [16, 6, 8]
+            SkipConcat<(
+                MaxPool2d<2>, Twice<16, 32>, Upsample2d<2, Bilinear>, // [32, 6, 8]
+            )>,
+            Twice<48, 16>, Upsample2d<2>,                             // [16, 12, 16]
+        )>,
+        Twice<24, 8>, ConvTranspose2d<8, 4, 2, 2>,                    // [4, 24, 32]
+    )>,
+    Conv2d<8, 2, 1>,
+);
+
+/// What happens at one level of a U-Net, around what happens below it.
+#[block]
+type Level<const C: usize, Below> = (
+    SkipConcat<(MaxPool2d<2>, Conv2d<C, { 2 * C }, 3, 1, 1>, Relu, Below, ConvTranspose2d<{ 2 * C }, C, 2, 2>)>,
+    Conv2d<{ 2 * C }, C, 3, 1, 1>,
+    Relu,
+);
+
+#[block]
+type ThreeLevels<const C: usize> = Level<C, Level<{ 2 * C }, Level<{ 4 * C }, ()>>>;
+
+#[network([1, 24, 32] => [2, 24, 32])]
+type UNetOfBlocks = (Conv2d<1, 4, 3, 1, 1>, Relu, ThreeLevels<4>, Conv2d<4, 2, 1>);
+
+#[test]
+fn a_u_net_is_skips_in_skips() {
+    assert_eq!(dims_of::<UNet>("1.2.3.0.weight"), [16, 48, 3, 3]);
+    assert_eq!(dims_of::<UNet>("1.4.weight"), [8, 4, 2, 2]);
+    runs::<UNet>();
+}
+
+#[test]
+fn a_u_net_of_any_depth_is_one_block_in_itself() {
+    assert_eq!(dims_of::<UNetOfBlocks>("2.0.4.weight"), [8, 4, 2, 2]);
+    assert_eq!(dims_of::<UNetOfBlocks>("2.0.3.0.3.0.1.weight"), [32, 16, 3, 3]);
+    runs::<UNetOfBlocks>();
 }

@@ -2,11 +2,12 @@
 //!
 //! "Optical Recognition of Handwritten Digits", E. Alpaydin and C. Kaynak, 1998, UCI data set 80, CC BY 4.0.
 
+use super::csv::for_each_row;
 use super::{Class, Dataset};
 use crate::error::Error;
 use crate::float::Float;
 use dfdx::shapes::Rank3;
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 
 /// The type of the digits: images `[1, 8, 8]` of ten classes.
 pub type Digits<E = f32> = Dataset<Rank3<1, 8, 8>, Class<10>, E>;
@@ -48,24 +49,14 @@ pub fn load<E: Float>() -> Result<Digits<E>, Error> {
 /// ```
 pub fn read<E: Float>(name: &str, text: impl Read) -> Result<Digits<E>, Error> {
     let (mut pixels, mut classes) = (Vec::new(), Vec::new());
-    for (number, line) in (1..).zip(BufReader::new(text).lines()) {
-        let at = |problem: String| Error::Data { file: name.to_owned(), line: number, problem };
-        let line = line.map_err(|error| at(error.to_string()))?;
-        if line.trim().is_empty() {
-            continue;
+    for_each_row(name, text, |row| {
+        row.expect_columns(PIXELS + 1)?;
+        for column in 0..PIXELS {
+            let pixel = row.number(column, |pixel: &f64| (0.0..=WHITE).contains(pixel), format_args!("a number from 0 to {WHITE}"))?;
+            pixels.push(E::of(pixel / WHITE));
         }
-        let fields: Vec<&str> = line.split(',').map(str::trim).collect();
-        if fields.len() != PIXELS + 1 {
-            return Err(at(format!("expected {} columns, given {}", PIXELS + 1, fields.len())));
-        }
-        for (column, field) in (1..).zip(&fields[..PIXELS]) {
-            let pixel = field.parse::<f64>().ok().filter(|pixel| (0.0..=WHITE).contains(pixel));
-            let problem = || at(format!("column {column}: expected a number from 0 to {WHITE}, given `{field}`"));
-            pixels.push(E::of(pixel.ok_or_else(problem)? / WHITE));
-        }
-        let class = fields[PIXELS].parse::<usize>().ok().filter(|&class| class < CLASSES);
-        let problem = || at(format!("column {}: expected a class from 0 to {}, given `{}`", PIXELS + 1, CLASSES - 1, fields[PIXELS]));
-        classes.push(class.ok_or_else(problem)?);
-    }
+        classes.push(row.class(PIXELS, CLASSES)?);
+        Ok(())
+    })?;
     Dataset::new(pixels, classes)
 }

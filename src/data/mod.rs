@@ -1,9 +1,15 @@
 //! Data whose shapes are types: a network does not compile against samples or targets of another shape.
 
+mod csv;
 mod dataset;
 pub mod digits;
+pub mod idx;
+mod scaler;
+mod table;
 mod target;
 
 pub use dataset::{Batches, Dataset, MiniBatch};
-pub use target::{Class, Labels, Target, Values};
+pub use scaler::StandardScaler;
+pub use table::{Table, breast_cancer, wine};
+pub use target::{Class, Labels, Target, Values, one_hot};
 pub(crate) use target::{checked_ids, finite};

@@ -51,6 +51,28 @@ impl<S: Plain> Target for Values<S> {
     }
 }
 
+/// Classes as probabilities: for each class `C` numbers, one of them 1 and the others 0.
+///
+/// # Errors
+/// [`Error::Class`] with the first that is none.
+///
+/// # Examples
+/// ```
+/// use formwork::data::one_hot;
+/// use formwork::prelude::*;
+///
+/// let data = Dataset::<Rank1<1>, Values<Rank1<3>>>::new(vec![0.5, 0.25], one_hot::<3, f32>(&[2, 0]).unwrap()).unwrap();
+/// assert_eq!(data.target(0), [0.0, 0.0, 1.0]);
+/// ```
+pub fn one_hot<const C: usize, E: Float>(classes: &[usize]) -> Result<Vec<E>, Error> {
+    Class::<C>::check::<E>(classes)?;
+    let mut numbers = vec![E::zero(); classes.len() * C];
+    for (i, class) in classes.iter().enumerate() {
+        numbers[i * C + class] = E::one();
+    }
+    Ok(numbers)
+}
+
 /// Checks that numbers are finite; `per_sample` of them belong together.
 pub(crate) fn finite<E: Float>(what: &'static str, numbers: &[E], per_sample: usize) -> Result<(), Error> {
     match numbers.iter().position(|x| !x.is_finite()) {

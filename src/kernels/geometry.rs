@@ -41,6 +41,16 @@ impl Geometry {
         Some(along(0, ky, oy)? * self.image[1] + along(1, kx, ox)?)
     }
 
+    /// The window whose tap `[ky, kx]` lies on pixel `[y, x]`, if there is one: the inverse of [`Geometry::pixel`].
+    pub(crate) fn window(&self, [ky, kx]: [usize; 2], [y, x]: [usize; 2]) -> Option<usize> {
+        let along = |axis: usize, tap: usize, at: usize| {
+            let steps = (at + self.padding[axis]).checked_sub(tap * self.dilation[axis])?;
+            let window = steps / self.stride[axis];
+            (steps.is_multiple_of(self.stride[axis]) && window < self.output[axis]).then_some(window)
+        };
+        Some(along(0, ky, y)? * self.output[1] + along(1, kx, x)?)
+    }
+
     /// The windows along an axis whose tap lies on the image, and the pixel that the first of them sees.
     pub(super) fn inside(&self, axis: usize, tap: usize) -> (Range<usize>, usize) {
         let (shift, padding, stride) = (tap * self.dilation[axis], self.padding[axis], self.stride[axis]);

@@ -12,12 +12,16 @@ use dfdx::tensor::Tape;
 use dfdx::tensor_ops::Device;
 
 pub mod attention;
+pub mod batch_norm;
 pub mod conv;
+pub mod conv_transpose;
 pub mod custom;
 pub mod dropout;
 pub(crate) mod elementwise;
 pub mod embedding;
 pub mod encode;
+pub mod filter;
+pub(crate) mod gather;
 pub mod gelu;
 pub mod generic;
 pub mod group_norm;
@@ -28,8 +32,10 @@ pub mod linear;
 pub mod no_affine;
 pub mod no_bias;
 pub mod normalization;
+pub mod pad;
 pub mod parallel;
 pub mod patches;
+pub mod pixel_shuffle;
 pub mod pool;
 pub mod positions;
 pub mod relu;
@@ -48,6 +54,7 @@ pub mod tanh;
 pub mod tied;
 pub mod transformer;
 pub mod transpose;
+pub mod upsample;
 pub(crate) mod window;
 
 /// The questions that every layer answers, and who answers them.
@@ -130,14 +137,26 @@ leaves! {
     on_numbers {
         /// Fully connected.
         Linear(linear::LinearSpec),
-        /// Two-dimensional convolution.
-        Conv2d(conv::Conv2dSpec),
+        /// Convolution.
+        Conv(conv::ConvSpec),
+        /// Transposed convolution.
+        ConvTranspose(conv_transpose::ConvTransposeSpec),
         /// An image as a sequence of patches.
         PatchEmbedding(patches::PatchEmbeddingSpec),
         /// Maximum or mean of windows.
-        Pool2d(pool::Pool2dSpec),
+        Pool(pool::PoolSpec),
         /// Mean over the image, in a grid of places.
         AdaptiveAvgPool2d(pool::AdaptiveAvgPool2dSpec),
+        /// Normalized over the batch.
+        BatchNorm(batch_norm::BatchNormSpec),
+        /// A larger image.
+        Upsample2d(upsample::Upsample2dSpec),
+        /// A border, added or taken off.
+        Pad(pad::PadSpec),
+        /// Channels as pixels, or pixels as channels.
+        PixelShuffle(pixel_shuffle::PixelShuffleSpec),
+        /// A kernel that is not learned, on each channel.
+        Filter(filter::FilterSpec),
         /// Another shape for the same numbers.
         Reshape(reshape::ReshapeSpec),
         /// Rows as columns.

@@ -2,7 +2,8 @@
 
 use super::Leaf;
 use super::attention::AttentionSpec;
-use super::conv::Conv2dSpec;
+use super::conv::ConvSpec;
+use super::conv_transpose::ConvTransposeSpec;
 use super::linear::LinearSpec;
 use crate::types::{Layer, Spec};
 use core::marker::PhantomData;
@@ -31,8 +32,9 @@ impl<L: Layer> Layer for NoBias<L> {
 const fn without_bias(spec: &Spec) -> Spec {
     match *spec.unnamed() {
         Spec::Leaf(Leaf::Linear(linear)) => Spec::Leaf(Leaf::Linear(LinearSpec { bias: false, ..linear })),
-        Spec::Leaf(Leaf::Conv2d(conv)) => Spec::Leaf(Leaf::Conv2d(Conv2dSpec { bias: false, ..conv })),
+        Spec::Leaf(Leaf::Conv(conv)) => Spec::Leaf(Leaf::Conv(ConvSpec { bias: false, ..conv })),
+        Spec::Leaf(Leaf::ConvTranspose(conv)) => Spec::Leaf(Leaf::ConvTranspose(ConvTransposeSpec { bias: false, ..conv })),
         Spec::Leaf(Leaf::Attention(attention)) => Spec::Leaf(Leaf::Attention(AttentionSpec { bias: false, ..attention })),
-        _ => Spec::Misfit { wrapper: "NoBias", problem: "takes the bias off a Linear, a Conv2d or an attention, and this is none of them" },
+        _ => Spec::Misfit { wrapper: "NoBias", problem: "takes the bias off a linear layer, a convolution or attention, and this is none of them" },
     }
 }

@@ -1,8 +1,8 @@
 //! An image as a sequence of its parts.
 
-use super::conv::Conv2dSpec;
+use super::conv::{Channels, ConvSpec};
 use super::transpose::Transpose;
-use super::window::Window;
+use super::window::{Space, Window};
 use super::{Leaf, generic};
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
@@ -57,10 +57,11 @@ impl PatchEmbeddingSpec {
         Label::new("PatchEmbedding", &[self.channels, self.patch, self.embed_dim])
     }
 
-    const fn conv(&self) -> Conv2dSpec {
+    const fn conv(&self) -> ConvSpec {
         let size = [self.patch, self.patch];
-        let window = Window { kernel_size: size, stride: size, padding: [0, 0], dilation: [1, 1] };
-        Conv2dSpec { in_channels: self.channels, out_channels: self.embed_dim, window, groups: 1, bias: true }
+        let window = Window { space: Space::Image, kernel_size: size, stride: size, padding: [0, 0], dilation: [1, 1] };
+        let channels = Channels { inputs: self.channels, outputs: self.embed_dim, groups: 1 };
+        ConvSpec { channels, window, bias: true }
     }
 
     /// A row for each patch; the image is cut up without a rest.

@@ -1,14 +1,14 @@
-//! Pooling: one number for each window of an image.
+//! Pooling: one number for each window of an image or of a signal.
 
 use super::Leaf;
 use super::generic;
-use super::window::Window;
+use super::window::{Space, Window};
 use crate::cpu::steps::{Pool, Pooling};
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
 use crate::kernels::windows::Windows;
 use crate::portable::{Site, Var};
-use crate::types::{Dims, Extent, Label, Layer, Message, Param, Problem, Reach, Spec};
+use crate::types::{Dims, Extent, Label, Layer, Message, Param, Problem, Reach, Size, Spec};
 use dfdx::prelude::{BroadcastTo, ChooseFrom, MinTo, PermuteTo, ReshapeTo, SumTo, TryEq, TryMul};
 use dfdx::shapes::{Axes2, Axis, Const, HasShape};
 use dfdx::tensor::{PutTape, SplitTape, Tape, Tensor};
@@ -58,6 +58,42 @@ pub type MaxPool2d<const K: usize, const S: usize = K, const P: usize = 0> = gen
 ///
 /// PyTorch's `nn.AvgPool2d`.
 pub type AvgPool2d<const K: usize, const S: usize = K, const P: usize = 0> = generic::AvgPool2d<Const<K>, Const<S>, Const<P>>;
+
+/// The largest number of each window of a signal: `y = max x`, as in [`MaxPool2d`].
+///
+/// Arguments: kernel size, stride (the kernel size), padding (0).
+///
+/// # Shapes
+/// `[C, L] -> [C, L']` with `L' = (L + 2 P - K) / S + 1`, rounded down.
+///
+/// # Examples
+/// ```
+/// use formwork::prelude::*;
+///
+/// #[network([8, 100] => [8, 50])]
+/// type Halve = MaxPool1d<2>;
+/// ```
+///
+/// PyTorch's `nn.MaxPool1d`.
+pub type MaxPool1d<const K: usize, const S: usize = K, const P: usize = 0> = generic::MaxPool1d<Const<K>, Const<S>, Const<P>>;
+
+/// The mean of each window of a signal, in which padding counts as zeros: `y = Σ x / K`, as in [`AvgPool2d`].
+///
+/// Arguments: kernel size, stride (the kernel size), padding (0).
+///
+/// # Shapes
+/// `[C, L] -> [C, L']` with `L' = (L + 2 P - K) / S + 1`, rounded down.
+///
+/// # Examples
+/// ```
+/// use formwork::prelude::*;
+///
+/// #[network([1, 100] => [1, 100])]
+/// type MovingAverage = generic::AvgPool1d<Const<5>, Const<1>, Const<2>, IgnorePadding>;
+/// ```
+///
+/// PyTorch's `nn.AvgPool1d`.
+pub type AvgPool1d<const K: usize, const S: usize = K, const P: usize = 0> = generic::AvgPool1d<Const<K>, Const<S>, Const<P>>;
 
 /// The mean of the image in a grid of `H x W` places, however large the image: place `i` of `H` is the mean of the rows
 /// `i h / H` (rounded down) to `(i + 1) h / H` (rounded up).
@@ -116,15 +152,24 @@ impl Count for IgnorePadding {
 }
 
 impl<K: Extent, S: Extent, P: Extent> Layer for generic::MaxPool2d<K, S, P> {
-    const SPEC: &'static Spec = &Spec::Leaf(Leaf::Pool2d(Pool2dSpec { kind: Kind::Max, window: window(K::HW, S::HW, P::HW) }));
+    const SPEC: &'static Spec = &Spec::Leaf(Leaf::Pool(PoolSpec { kind: Kind::Max, window: window(K::HW, S::HW, P::HW) }));
+}
+
+impl<K: Size, S: Size, P: Size> Layer for generic::MaxPool1d<K, S, P> {
+    const SPEC: &'static Spec = &Spec::Leaf(Leaf::Pool(PoolSpec { kind: Kind::Max, window: Window::along(K::SIZE, S::SIZE, P::SIZE, 1) }));
 }
 
 impl<K: Extent, S: Extent, P: Extent, C: Count> Layer for generic::AvgPool2d<K, S, P, C> {
     const SPEC: &'static Spec =
-        &Spec::Leaf(Leaf::Pool2d(Pool2dSpec { kind: Kind::Mean { count_padding: C::PADDING }, window: window(K::HW, S::HW, P::HW) }));
+        &Spec::Leaf(Leaf::Pool(PoolSpec { kind: Kind::Mean { count_padding: C::PADDING }, window: window(K::HW, S::HW, P::HW) }));
 }
 
-impl<H: crate::types::Size, W: crate::types::Size> Layer for generic::AdaptiveAvgPool2d<H, W> {
+impl<K: Size, S: Size, P: Size, C: Count> Layer for generic::AvgPool1d<K, S, P, C> {
+    const SPEC: &'static Spec =
+        &Spec::Leaf(Leaf::Pool(PoolSpec { kind: Kind::Mean { count_padding: C::PADDING }, window: Window::along(K::SIZE, S::SIZE, P::SIZE, 1) }));
+}
+
+impl<H: Size, W: Size> Layer for generic::AdaptiveAvgPool2d<H, W> {
     const SPEC: &'static Spec = &Spec::Leaf(Leaf::AdaptiveAvgPool2d(AdaptiveAvgPool2dSpec { grid: Some([H::SIZE, W::SIZE]) }));
 }
 
@@ -133,12 +178,12 @@ impl Layer for GlobalAvgPool2d {
 }
 
 const fn window(kernel_size: [usize; 2], stride: [usize; 2], padding: [usize; 2]) -> Window {
-    Window { kernel_size, stride, padding, dilation: [1, 1] }
+    Window { space: Space::Image, kernel_size, stride, padding, dilation: [1, 1] }
 }
 
-/// What a [`MaxPool2d`] or an [`AvgPool2d`] is.
+/// What a [`MaxPool2d`], an [`AvgPool2d`], or one of the two for signals is.
 #[derive(Clone, Copy, Debug)]
-pub struct Pool2dSpec {
+pub struct PoolSpec {
     kind: Kind,
     window: Window,
 }
@@ -149,27 +194,31 @@ enum Kind {
     Mean { count_padding: bool },
 }
 
-impl Pool2dSpec {
+impl PoolSpec {
     /// `MaxPool2d<K, S, P>`, without the last arguments that are as they would be anyway.
     pub const fn label(&self) -> Label {
         let [k, s, p, _] = self.window.square();
-        let name = if matches!(self.kind, Kind::Max) { "MaxPool2d" } else { "AvgPool2d" };
+        let name = match self.kind {
+            Kind::Max => self.window.space.word("MaxPool1d", "MaxPool2d"),
+            Kind::Mean { .. } => self.window.space.word("AvgPool1d", "AvgPool2d"),
+        };
         Label::new(name, &[k, s, p]).without_defaults(&[k, 0])
     }
 
     /// Walks over the image; a window must see more than padding.
     pub const fn infer(&self, x: Dims) -> Result<Dims, Problem> {
-        if x.rank() != 3 {
-            return Err(Problem::image(x));
-        }
+        let image = match self.window.space.image(x) {
+            Ok(image) => image,
+            Err(problem) => return Err(problem),
+        };
         let ([kh, kw], [ph, pw]) = (self.window.kernel_size, self.window.padding);
         if 2 * ph > kh || 2 * pw > kw {
             let message = Message::new("pads by ").num(if 2 * ph > kh { ph } else { pw }).str(", which is more than half of its ");
-            let half = Pool2dSpec { window: Window { padding: [kh / 2, kw / 2], ..self.window }, ..*self };
-            return Err(Problem::new(message.num(kh).str("x").num(kw).str(" kernel")).fits(half.label()));
+            let half = PoolSpec { window: Window { padding: [kh / 2, kw / 2], ..self.window }, ..*self };
+            return Err(Problem::new(self.window.kernel(message)).fits(half.label()));
         }
-        match self.window.infer(x) {
-            Ok([h, w]) => Ok(Dims::new(&[x.size(0), h, w])),
+        match self.window.infer(image) {
+            Ok(size) => Ok(self.window.space.dims(x.size(0), size)),
             Err(problem) => Err(problem),
         }
     }
@@ -181,7 +230,7 @@ impl Pool2dSpec {
 
     /// One for each tap of each window.
     pub const fn flops(&self, _x: Dims, y: Dims) -> usize {
-        y.numel() * self.window.kernel_size[0] * self.window.kernel_size[1]
+        y.numel() * self.window.taps()
     }
 
     /// The window.

@@ -32,8 +32,7 @@ impl<F: Layer, S: Layer> Layer for Residual<F, S> {
     });
 }
 
-/// The problem of a sum whose parts have other shapes; `x` is what both were made of.
-pub(crate) const fn differ(x: Dims, body: Dims, shortcut: Dims) -> Problem {
-    let which = if shortcut.same(&x) { "its input " } else { "its shortcut's " };
-    Problem::new(Message::new("adds ").str(which).dims(shortcut).str(" to its body's ").dims(body).str(", but these shapes differ"))
+/// The problem of a sum whose parts, each with its name, have other shapes.
+pub(crate) const fn differ(a: (&'static str, Dims), b: (&'static str, Dims)) -> Problem {
+    Problem::new(Message::new("adds ").output(b).str(" to ").output(a).str(", but these shapes differ"))
 }

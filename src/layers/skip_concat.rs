@@ -29,9 +29,10 @@ impl<F: Layer> Layer for SkipConcat<F> {
     });
 }
 
-/// The shape of two values one behind the other along the first dimension.
-pub(crate) const fn concatenated(input: Dims, body: Dims) -> Result<Dims, Problem> {
-    let message = Message::new("concatenates its input ").dims(input).str(" with its body's ").dims(body);
+/// The shape of two values, each with its name, one behind the other along the first dimension.
+pub(crate) const fn concatenated(a: (&'static str, Dims), b: (&'static str, Dims)) -> Result<Dims, Problem> {
+    let message = Message::new("concatenates ").output(a).str(" with ").output(b);
+    let ((_, input), (_, body)) = (a, b);
     if input.rank() == 0 || input.rank() != body.rank() {
         return Err(Problem::new(message.str(", but their numbers of dimensions differ")));
     }

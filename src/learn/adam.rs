@@ -1,19 +1,20 @@
 //! Adam.
 
-use super::Optimizer;
-use super::optimizer::state;
+use super::optimizer::{LearningRate, Optimizer, learning_rate, state};
 use crate::error::Error;
 use crate::float::Float;
 
 /// Adam: steps scaled by running means of the gradient and of its square.
 ///
-/// With the gradient `g` at step `t` (from 1), learning rate `η` and weight decay `λ`:
+/// With the gradient `g` at step `t` (from 1), learning rate `η`, weight decay `λ` and decoupled weight decay `ω`:
 ///
 /// ```text
 /// g ← g + λ p
 /// m ← β₁ m + (1 - β₁) g          v ← β₂ v + (1 - β₂) g²
-/// p ← p - η (m / (1 - β₁ᵗ)) / (√(v / (1 - β₂ᵗ)) + ε)
+/// p ← (1 - η ω) p - η (m / (1 - β₁ᵗ)) / (√(v / (1 - β₂ᵗ)) + ε)
 /// ```
+///
+/// With decoupled weight decay this is AdamW.
 ///
 /// The course notes write the powers `βᵗ` in the running means; they belong in the correction of their bias, as here and
 /// in the paper.
@@ -29,13 +30,17 @@ use crate::float::Float;
 /// assert!((parameters[0] - 0.9).abs() < 1e-6 && (parameters[1] - 2.1).abs() < 1e-5);
 /// ```
 ///
-/// Kingma and Ba, [Adam](https://arxiv.org/abs/1412.6980), 2014; PyTorch's `optim.Adam`. Course notes: gradient descent.
+/// Kingma and Ba, [Adam](https://arxiv.org/abs/1412.6980), 2014; Loshchilov and Hutter, [Decoupled weight decay
+/// regularization](https://arxiv.org/abs/1711.05101), 2017; PyTorch's `optim.Adam` and `optim.AdamW`. Course notes: gradient
+/// descent.
 #[derive(Clone, Debug)]
+#[doc(alias = "AdamW")]
 pub struct Adam<E = f32> {
     learning_rate: f64,
     betas: [f64; 2],
     epsilon: f64,
     weight_decay: f64,
+    decoupled_weight_decay: f64,
     steps: i32,
     mean: Vec<E>,
     square: Vec<E>,
@@ -44,7 +49,16 @@ pub struct Adam<E = f32> {
 impl<E: Float> Adam<E> {
     /// Adam with this learning rate, `β = (0.9, 0.999)` and `ε = 1e-8`.
     pub fn new(learning_rate: f64) -> Self {
-        Adam { learning_rate, betas: [0.9, 0.999], epsilon: 1e-8, weight_decay: 0.0, steps: 0, mean: Vec::new(), square: Vec::new() }
+        Adam {
+            learning_rate,
+            betas: [0.9, 0.999],
+            epsilon: 1e-8,
+            weight_decay: 0.0,
+            decoupled_weight_decay: 0.0,
+            steps: 0,
+            mean: Vec::new(),
+            square: Vec::new(),
+        }
     }
 
     /// The same with other `β`.
@@ -65,11 +79,14 @@ impl<E: Float> Adam<E> {
         self
     }
 
-    /// Another learning rate from now on.
-    pub fn set_learning_rate(&mut self, learning_rate: f64) {
-        self.learning_rate = learning_rate;
+    /// The same with weight decay `ω` that is no part of the gradient, and so of no running mean: AdamW.
+    pub fn decoupled_weight_decay(mut self, weight_decay: f64) -> Self {
+        self.decoupled_weight_decay = weight_decay;
+        self
     }
 }
+
+learning_rate!(Adam);
 
 impl<E: Float> Optimizer<E> for Adam<E> {
     fn update(&mut self, parameters: &mut [E], gradients: &[E]) -> Result<(), Error> {
@@ -81,11 +98,12 @@ impl<E: Float> Optimizer<E> for Adam<E> {
         let [b1, b2] = self.betas.map(E::of);
         let [c1, c2] = self.betas.map(|beta| E::of(1.0 - beta));
         let (epsilon, decay) = (E::of(self.epsilon), E::of(self.weight_decay));
+        let keep = E::of(1.0 - self.learning_rate * self.decoupled_weight_decay);
         for (((p, &g), m), v) in parameters.iter_mut().zip(gradients).zip(mean).zip(square) {
             let g = g + decay * *p;
             *m = b1 * *m + c1 * g;
             *v = b2 * *v + c2 * g * g;
-            *p -= rate * *m / (v.sqrt() / root + epsilon);
+            *p = keep * *p - rate * *m / (v.sqrt() / root + epsilon);
         }
         Ok(())
     }

@@ -1,10 +1,8 @@
 //! Binary cross-entropy.
 
-use super::Loss;
-use crate::data::Values;
+use super::pointwise::{Pointwise, beside, pointwise};
 use crate::engine::Flat;
 use crate::float::Float;
-use crate::types::Plain;
 use dfdx::prelude::{SumTo, TryAdd, TryMul, TrySub};
 use dfdx::shapes::Rank0;
 use dfdx::tensor::{Tape, Tensor};
@@ -15,7 +13,7 @@ use dfdx::tensor_ops::Device;
 /// Computed as `max(y, 0) - y t + log(1 + exp(-|y|))`, which does not overflow.
 ///
 /// # Shapes
-/// Outputs `[..]`, before any sigmoid; targets [`Values`] of the same shape, between 0 and 1.
+/// Outputs `[..]`, before any sigmoid; targets [`Values`](crate::data::Values) of the same shape, between 0 and 1.
 ///
 /// # Examples
 /// ```
@@ -34,34 +32,21 @@ use dfdx::tensor_ops::Device;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BceWithLogits;
 
-impl<S: Plain> Loss<S, Values<S>> for BceWithLogits {
-    fn part<E: Float>(&self, outputs: &[E], targets: &[E], scale: E, d_outputs: &mut [E]) -> E {
-        let mut sum = E::zero();
-        for ((&y, &t), d) in outputs.iter().zip(targets).zip(d_outputs) {
-            let decay = (-y.abs()).exp();
-            sum += y.max(E::zero()) - y * t + decay.ln_1p();
-            let sigmoid = if y >= E::zero() { E::one() / (E::one() + decay) } else { decay / (E::one() + decay) };
-            *d = (sigmoid - t) * scale;
-        }
-        sum * scale
+pointwise!(BceWithLogits);
+
+impl Pointwise for BceWithLogits {
+    fn term<E: Float>(&self, y: E, t: E) -> (E, E) {
+        let decay = (-y.abs()).exp();
+        let sigmoid = if y >= E::zero() { E::one() / (E::one() + decay) } else { decay / (E::one() + decay) };
+        (y.max(E::zero()) - y * t + decay.ln_1p(), sigmoid - t)
     }
 
-    fn terms(&self) -> usize {
-        S::NUMEL
-    }
-
-    fn taped<E: Float, D: Device<E>, Tp: Tape<E, D>>(
-        &self,
-        outputs: Flat<E, D, Tp>,
-        _samples: usize,
-        targets: &[E],
-    ) -> Result<Tensor<Rank0, E, D, Tp>, D::Err> {
-        let targets = outputs.device().try_tensor_from_vec(targets.to_vec(), (targets.len(),))?;
-        let product = outputs.retaped::<Tp>().try_mul(targets)?;
+    fn taped<E: Float, D: Device<E>, T: Tape<E, D>>(&self, outputs: Flat<E, D, T>, targets: &[E]) -> Result<Tensor<Rank0, E, D, T>, D::Err> {
+        let product = outputs.retaped::<T>().try_mul(beside(&outputs, targets, |t| t)?)?;
         // log(1 + exp(-|y|)) = -log σ(|y|), and σ(|y|) is never near 0.
-        let log = outputs.retaped::<Tp>().try_abs()?.try_sigmoid()?.try_ln()?;
+        let log = outputs.retaped::<T>().try_abs()?.try_sigmoid()?.try_ln()?;
         // dfdx has max(y, 0) with slope 0 at 0, and |y| too: the halves that are missing there make σ(0) = 1/2.
-        let half = outputs.retaped::<Tp>().try_abs()?.try_add(outputs)?.try_mul(E::of(0.5))?;
+        let half = outputs.retaped::<T>().try_abs()?.try_add(outputs)?.try_mul(E::of(0.5))?;
         half.try_sub(product)?.try_sub(log)?.try_sum()
     }
 }

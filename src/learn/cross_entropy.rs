@@ -151,3 +151,57 @@ cross_entropy!();
 cross_entropy!(P);
 cross_entropy!(P Q);
 cross_entropy!(P Q R);
+
+/// Cross-entropy of a sequence of logits, whose classes come last: of each token by itself, the mean over samples and tokens.
+///
+/// [`CrossEntropy`] with its options is what happens at each token.
+///
+/// # Shapes
+/// Outputs `[T, C]`, before any softmax; targets [`Labels<C, [T]>`](Labels).
+///
+/// # Examples
+/// ```
+/// use formwork::prelude::*;
+///
+/// /// Says for each of 4 tokens which of 3 classes it is of.
+/// #[network([4, 2] => [4, 3])]
+/// type Tagger = Linear<2, 3>;
+///
+/// let data = Dataset::<Rank2<4, 2>, Labels<Const<3>, Rank1<4>>>::new(vec![0.5; 8], vec![0, 2, 1, 1]).unwrap();
+/// let loss = TokenCrossEntropy::default().label_smoothing(0.1);
+/// Model::<Tagger>::new(0).train(&data.all(), &loss, &mut Sgd::new(0.5)).unwrap();
+/// ```
+///
+/// PyTorch's `nn.CrossEntropyLoss`, which wants the classes in front of the tokens. Course notes: transformers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TokenCrossEntropy {
+    token: CrossEntropy,
+}
+
+impl TokenCrossEntropy {
+    /// The same with this share of every target spread over all classes.
+    pub fn label_smoothing(mut self, share: f64) -> Self {
+        self.token = self.token.label_smoothing(share);
+        self
+    }
+}
+
+/// A token is to the sum what a sample of one place is.
+impl<Tokens: ConstDim, C: ConstDim> Loss<(Tokens, C), Labels<C, (Tokens,)>> for TokenCrossEntropy {
+    fn part<E: Float>(&self, outputs: &[E], targets: &[usize], scale: E, d_outputs: &mut [E]) -> E {
+        self.token.sum(outputs, [C::SIZE, 1], |token, class, _| one_if(targets[token] == class), scale, d_outputs)
+    }
+
+    fn terms(&self) -> usize {
+        Tokens::SIZE
+    }
+
+    fn taped<E: Float, D: Device<E>, Tp: Tape<E, D>>(
+        &self,
+        outputs: Flat<E, D, Tp>,
+        samples: usize,
+        targets: &[usize],
+    ) -> Result<Tensor<Rank0, E, D, Tp>, D::Err> {
+        self.token.sum_taped(outputs, [samples * Tokens::SIZE, C::SIZE, 1], |token, class, _| one_if(targets[token] == class))
+    }
+}

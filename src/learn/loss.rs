@@ -18,7 +18,7 @@ use dfdx::tensor_ops::Device;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not compare outputs of shape `{Output}` with targets of kind `{T}`",
     label = "this loss is for other outputs or other targets",
-    note = "`CrossEntropy` compares `(Const<C>, ..)` with `Labels<C, (..)>` or with values of the same shape; `Mse` and `BceWithLogits` compare equal shapes"
+    note = "`CrossEntropy` compares `(Const<C>, ..)` with `Labels<C, (..)>` or with values of the same shape, `TokenCrossEntropy` compares `(Const<T>, Const<C>)` with `Labels<C, (Const<T>,)>`; the other losses compare equal shapes"
 )]
 pub trait Loss<Output: Sample, T: Target>: Sync {
     /// The loss of some samples times `scale`; writes its gradient with respect to their outputs.

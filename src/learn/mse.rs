@@ -1,10 +1,8 @@
 //! Mean square error.
 
-use super::Loss;
-use crate::data::Values;
+use super::pointwise::{Pointwise, beside, pointwise};
 use crate::engine::Flat;
 use crate::float::Float;
-use crate::types::Plain;
 use dfdx::prelude::{SumTo, TrySub};
 use dfdx::shapes::Rank0;
 use dfdx::tensor::{Tape, Tensor};
@@ -13,7 +11,7 @@ use dfdx::tensor_ops::Device;
 /// The mean square error: `Σ (y - t)² / n` over all `n` numbers of a batch.
 ///
 /// # Shapes
-/// Outputs `[..]`, targets [`Values`] of the same shape.
+/// Outputs `[..]`, targets [`Values`](crate::data::Values) of the same shape.
 ///
 /// # Examples
 /// ```
@@ -35,27 +33,16 @@ use dfdx::tensor_ops::Device;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Mse;
 
-impl<S: Plain> Loss<S, Values<S>> for Mse {
-    fn part<E: Float>(&self, outputs: &[E], targets: &[E], scale: E, d_outputs: &mut [E]) -> E {
-        let mut sum = E::zero();
-        for ((&y, &t), d) in outputs.iter().zip(targets).zip(d_outputs) {
-            sum += (y - t) * (y - t);
-            *d = E::of(2.0) * (y - t) * scale;
-        }
-        sum * scale
+pointwise!(Mse);
+
+impl Pointwise for Mse {
+    fn term<E: Float>(&self, y: E, t: E) -> (E, E) {
+        let d = y - t;
+        (d * d, d + d)
     }
 
-    fn terms(&self) -> usize {
-        S::NUMEL
-    }
-
-    fn taped<E: Float, D: Device<E>, Tp: Tape<E, D>>(
-        &self,
-        outputs: Flat<E, D, Tp>,
-        _samples: usize,
-        targets: &[E],
-    ) -> Result<Tensor<Rank0, E, D, Tp>, D::Err> {
-        let targets = outputs.device().try_tensor_from_vec(targets.to_vec(), (targets.len(),))?;
+    fn taped<E: Float, D: Device<E>, T: Tape<E, D>>(&self, outputs: Flat<E, D, T>, targets: &[E]) -> Result<Tensor<Rank0, E, D, T>, D::Err> {
+        let targets = beside(&outputs, targets, |t| t)?;
         outputs.try_sub(targets)?.try_square()?.try_sum()
     }
 }

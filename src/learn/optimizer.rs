@@ -1,18 +1,114 @@
 //! What optimizers have in common.
 
+use super::adjust::{Adjusted, Adjustment};
+use super::clip::{ClipNorm, ClipValue};
+use super::penalty::Penalty;
+use super::schedule::{Schedule, Scheduled};
 use crate::error::Error;
 use crate::float::Float;
 
 /// Moves parameters against their gradients.
 ///
 /// Both are flat buffers of all parameters of a network. An optimizer that keeps state does so for one model.
+///
+/// The other methods make optimizers of optimizers, as the methods of an iterator make iterators. What is written last comes
+/// first to the gradients.
+///
+/// # Examples
+/// ```
+/// use formwork::prelude::*;
+///
+/// let mut optimizer = Sgd::new(0.1).penalty_l1(0.5).clip_value(1.0).scheduled(ExponentialLr::new(1.0, 0.5));
+/// let mut parameters = [1.0];
+/// optimizer.update(&mut parameters, &[8.0]).unwrap();
+/// // The gradient 8 is clipped to 1, the penalty adds 0.5, and the first step is as long as that.
+/// assert_eq!(parameters, [-0.5]);
+/// ```
 pub trait Optimizer<E: Float> {
     /// One step.
     ///
     /// # Errors
     /// [`Error::Optimizer`] if the optimizer has begun with another number of parameters.
     fn update(&mut self, parameters: &mut [E], gradients: &[E]) -> Result<(), Error>;
+
+    /// The same with gradients that are no longer than `max` as one vector: see [`ClipNorm`].
+    fn clip_norm(self, max: f64) -> Adjusted<E, ClipNorm, Self>
+    where
+        Self: Sized,
+    {
+        self.adjusted(ClipNorm::new(max))
+    }
+
+    /// The same with each number of the gradients between `-max` and `max`: see [`ClipValue`].
+    fn clip_value(self, max: f64) -> Adjusted<E, ClipValue, Self>
+    where
+        Self: Sized,
+    {
+        self.adjusted(ClipValue::new(max))
+    }
+
+    /// The same with the penalty `λ Σ |p|` of all parameters added to the loss: see [`Penalty::l1`].
+    fn penalty_l1(self, lambda: f64) -> Adjusted<E, Penalty, Self>
+    where
+        Self: Sized,
+    {
+        self.adjusted(Penalty::l1(lambda))
+    }
+
+    /// The same with the penalty `λ Σ p²` of all parameters added to the loss: see [`Penalty::l2`].
+    fn penalty_l2(self, lambda: f64) -> Adjusted<E, Penalty, Self>
+    where
+        Self: Sized,
+    {
+        self.adjusted(Penalty::l2(lambda))
+    }
+
+    /// The same behind any change of the gradients.
+    fn adjusted<A: Adjustment>(self, adjustment: A) -> Adjusted<E, A, Self>
+    where
+        Self: Sized,
+    {
+        Adjusted::new(adjustment, self)
+    }
+
+    /// The same with a learning rate that follows a schedule.
+    fn scheduled<S: Schedule>(self, schedule: S) -> Scheduled<S, Self>
+    where
+        Self: LearningRate + Sized,
+    {
+        Scheduled::new(schedule, self)
+    }
 }
+
+/// An optimizer whose learning rate can be changed at any time.
+#[diagnostic::on_unimplemented(
+    message = "the learning rate of `{Self}` cannot be set",
+    label = "expected an optimizer without a schedule",
+    note = "an optimizer follows one schedule; `WarmUp::new(steps, schedule)` makes one schedule of two"
+)]
+pub trait LearningRate {
+    /// The learning rate of the next step.
+    fn learning_rate(&self) -> f64;
+
+    /// Another learning rate from now on.
+    fn set_learning_rate(&mut self, learning_rate: f64);
+}
+
+/// [`LearningRate`] for an optimizer with a field `learning_rate`.
+macro_rules! learning_rate {
+    ($Optimizer:ident) => {
+        impl<E> LearningRate for $Optimizer<E> {
+            fn learning_rate(&self) -> f64 {
+                self.learning_rate
+            }
+
+            fn set_learning_rate(&mut self, learning_rate: f64) {
+                self.learning_rate = learning_rate;
+            }
+        }
+    };
+}
+pub(crate) use learning_rate;
 
 /// The state of an optimizer for each parameter: zeros at first, made when the number of parameters is known.
 pub(crate) fn state<'a, E: Float>(buffer: &'a mut Vec<E>, parameters: &[E]) -> Result<&'a mut [E], Error> {

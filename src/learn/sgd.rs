@@ -1,7 +1,6 @@
 //! Stochastic gradient descent.
 
-use super::Optimizer;
-use super::optimizer::state;
+use super::optimizer::{LearningRate, Optimizer, learning_rate, state};
 use crate::error::Error;
 use crate::float::Float;
 
@@ -67,12 +66,9 @@ impl<E: Float> Sgd<E> {
         self.nesterov = true;
         self
     }
-
-    /// Another learning rate from now on.
-    pub fn set_learning_rate(&mut self, learning_rate: f64) {
-        self.learning_rate = learning_rate;
-    }
 }
+
+learning_rate!(Sgd);
 
 impl<E: Float> Optimizer<E> for Sgd<E> {
     fn update(&mut self, parameters: &mut [E], gradients: &[E]) -> Result<(), Error> {

@@ -100,14 +100,14 @@ impl<E: Float, D: Device<E>, T: Tape<E, D> + 'static> Walk<'_, E, D, T> {
     }
 
     fn run_branch(&mut self, branch: &Branch, x: Parts<Var<E, D, T>>) -> Result<Parts<Var<E, D, T>>, D::Err> {
-        let (input, mut joined, sides): (Dims, Option<Var<E, D, T>>, _) = (x.x.dims(), None, fork(&x));
+        let (mut joined, sides): (Option<Var<E, D, T>>, _) = (None, fork(&x));
         let forks: Vec<_> = branch.fields.iter().skip(1).map(|_| fork(&x)).collect();
         for (field, x) in branch.fields.iter().zip(core::iter::once(x).chain(forks)) {
             let y = gathered(self.run(field.spec, x)?);
             joined = Some(match joined {
                 None => y,
                 Some(sum) => {
-                    let dims = checked(branch.join.infer(input, sum.dims(), y.dims()));
+                    let dims = checked(branch.join.infer(("", sum.dims()), ("", y.dims())));
                     join(branch.join, sum, y, dims)?
                 }
             });

@@ -1,6 +1,7 @@
 //! What networks cost, and what they see: known before they run.
 
 use super::{Branch, Chain, Dims, Field, Join, Parts, Reach, Spec, Tied, infer};
+use crate::layers::groups::common;
 
 /// How many numbers the parameters of `spec` have together.
 pub const fn scalars(spec: &Spec) -> usize {
@@ -92,33 +93,41 @@ impl Cost {
     }
 }
 
-/// The part of an image that one number behind some layers sees: `size` pixels, and `jump` pixels from one number to
+/// The part of an image that one number behind some layers sees: `size` pixels, and `jump / per` pixels from one number to
 /// the next; without a size it is the whole image.
 #[derive(Clone, Copy)]
 pub(crate) struct Field2d {
     pub size: Option<[usize; 2]>,
     jump: [usize; 2],
+    per: [usize; 2],
 }
 
 impl Field2d {
-    pub(crate) const POINT: Field2d = Field2d { size: Some([1, 1]), jump: [1, 1] };
+    pub(crate) const POINT: Field2d = Field2d { size: Some([1, 1]), jump: [1, 1], per: [1, 1] };
 
     const fn behind(self, reach: Reach) -> Field2d {
-        let Some([h, w]) = self.size else { return self };
-        match reach {
-            Reach::Point => self,
-            Reach::All => Field2d { size: None, jump: self.jump },
-            Reach::Window { size, stride } => Field2d {
-                size: Some([h + (size[0] - 1) * self.jump[0], w + (size[1] - 1) * self.jump[1]]),
-                jump: [self.jump[0] * stride[0], self.jump[1] * stride[1]],
-            },
+        let Some(field) = self.size else { return self };
+        let (window, stride, factor) = match reach {
+            Reach::Point => return self,
+            Reach::All => return Field2d { size: None, ..self },
+            Reach::Window { size, stride } => (size, stride, [1, 1]),
+            Reach::Enlarged { size, factor } => (size, [1, 1], factor),
+        };
+        let (mut size, mut jump, mut per, mut axis) = (field, self.jump, self.per, 0);
+        while axis < 2 {
+            size[axis] += ((window[axis] - 1) * jump[axis]).div_ceil(per[axis]);
+            let (numerator, denominator) = (jump[axis] * stride[axis], per[axis] * factor[axis]);
+            let divisor = common(numerator, denominator);
+            (jump[axis], per[axis]) = (numerator / divisor, denominator / divisor);
+            axis += 1;
         }
+        Field2d { size: Some(size), jump, per }
     }
 
     /// What one sum over two branches sees.
     const fn joined(self, other: Field2d) -> Field2d {
-        let (Some([h, w]), Some([k, l])) = (self.size, other.size) else { return Field2d { size: None, jump: self.jump } };
-        Field2d { size: Some([if h > k { h } else { k }, if w > l { w } else { l }]), jump: self.jump }
+        let (Some([h, w]), Some([k, l])) = (self.size, other.size) else { return Field2d { size: None, ..self } };
+        Field2d { size: Some([if h > k { h } else { k }, if w > l { w } else { l }]), ..self }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The story of a fault: where it is, what every layer before it made of the sample, and the way out.
 
 use super::fault::{ARGUMENT, MAX_DEPTH, OUTPUT, Step};
-use super::{Branch, Chain, Dims, Fault, Field, Parts, Repeat, Slot, Spec, Text, infer};
+use super::{Branch, Chain, Dims, Fault, Field, Parts, Repeat, Slot, Spec, Text, Tied, infer};
 
 /// How many layers before the one at fault are listed.
 const LISTED: usize = 40;
@@ -105,6 +105,7 @@ impl Story<'_> {
                 let (_, given) = failing_repetition(repeat, x);
                 self.tell(text, repeat.body, given, rest, indent);
             }
+            (Spec::Tied(tied), []) => self.tied(text, tied, x, indent),
             (Spec::Tied(tied), [step, rest @ ..]) => {
                 let part = tied_part(*step);
                 self.tell(text, tied.fields[part].spec, before(tied.fields, part, x), rest, indent);
@@ -127,6 +128,21 @@ impl Story<'_> {
                 self.tell(text, field.spec, x, &[OUTPUT], indent);
             }
             i += 1;
+        }
+        self.point(text, indent);
+    }
+
+    /// Each part is right, and two of them are not to be tied: the parts, and what they return.
+    const fn tied(&self, text: &mut Text, tied: &Tied, x: Parts<Dims>, indent: usize) {
+        let mut part = 0;
+        while part < tied.fields.len() {
+            let given = before(tied.fields, part, x);
+            if part > 0 {
+                text.line(indent - 2);
+                open_branch(text, &tied.fields[part], given);
+            }
+            self.tell(text, tied.fields[part].spec, given, &[OUTPUT], indent);
+            part += 1;
         }
         self.point(text, indent);
     }
@@ -190,7 +206,7 @@ impl Story<'_> {
 
 /// Whether the fault is told in the row of the layer itself, and not below its parts.
 const fn is_guilty_row(spec: &Spec, path: &[Step]) -> bool {
-    path.len() == 1 && !matches!(spec.unnamed(), Spec::Branch(_))
+    path.len() == 1 && !matches!(spec.unnamed(), Spec::Branch(_) | Spec::Tied(_))
 }
 
 /// The line above the parts of a layer: `Residual, its body on [64, 8, 8]`.

@@ -69,20 +69,20 @@ const fn infer_repeat(repeat: &Repeat, x: Parts<Dims>, depth: usize) -> Result<P
 
 /// What is beside the input stays beside the output.
 const fn infer_branch(branch: &Branch, x: Parts<Dims>, depth: usize) -> Result<Parts<Dims>, Fault> {
-    let (mut joined, mut i) = (x.x, 0);
+    let (mut first, mut joined, mut i) = (x.x, x.x, 0);
     while i < branch.fields.len() {
         let y = match infer_at(branch.fields[i].spec, x, depth + 1) {
             Ok(y) => y.x,
             Err(fault) => return Err(fault.within(branch.argument(i))),
         };
-        joined = if i == 0 {
-            y
-        } else {
-            match branch.join.infer(x.x, joined, y) {
-                Ok(joined) => joined,
-                Err(problem) => return Err(Fault::here(problem)),
-            }
-        };
+        if i == 0 {
+            (first, joined) = (y, y);
+        } else if let Err(problem) = branch.join.infer((branch.fields[0].output_name(), first), (branch.fields[i].output_name(), y)) {
+            // It does not fit to the first, and so not to any before it.
+            return Err(Fault::here(problem));
+        } else if let Ok(both) = branch.join.infer(("", joined), ("", y)) {
+            joined = both;
+        }
         i += 1;
     }
     Ok(x.with_x(joined))
@@ -203,11 +203,19 @@ impl Branch {
     }
 }
 
+impl Field {
+    /// What the output of a branch is called; that of the identity is the input.
+    const fn output_name(&self) -> &'static str {
+        if self.spec.is_identity() { "" } else { self.name }
+    }
+}
+
 impl Join {
-    pub(crate) const fn infer(self, x: Dims, a: Dims, b: Dims) -> Result<Dims, Problem> {
+    /// The shape of two outputs together, each with its name.
+    pub(crate) const fn infer(self, a: (&'static str, Dims), b: (&'static str, Dims)) -> Result<Dims, Problem> {
         match self {
-            Join::Add if a.same(&b) => Ok(a),
-            Join::Add => Err(crate::layers::residual::differ(x, a, b)),
+            Join::Add if a.1.same(&b.1) => Ok(a.1),
+            Join::Add => Err(crate::layers::residual::differ(a, b)),
             Join::Concat => crate::layers::skip_concat::concatenated(a, b),
         }
     }

@@ -91,6 +91,13 @@ pub enum Reach {
         /// The stride.
         stride: [usize; 2],
     },
+    /// A window of the image, `[height, width]`, of which an image so many times larger is made.
+    Enlarged {
+        /// How far the window reaches.
+        size: [usize; 2],
+        /// How many numbers stand where one was.
+        factor: [usize; 2],
+    },
     /// The whole image.
     All,
 }

@@ -133,7 +133,7 @@ pub struct Message {
 }
 
 impl Message {
-    const CAPACITY: usize = 12;
+    const CAPACITY: usize = 16;
 
     /// A sentence that begins with `text`.
     pub const fn new(text: &'static str) -> Self {
@@ -141,7 +141,7 @@ impl Message {
     }
 
     const fn push(mut self, part: Part) -> Self {
-        assert!(self.len < Self::CAPACITY, "a message has at most 12 parts");
+        assert!(self.len < Self::CAPACITY, "a message has at most 16 parts");
         self.parts[self.len] = part;
         self.len += 1;
         self
@@ -160,6 +160,12 @@ impl Message {
     /// Adds a shape.
     pub const fn dims(self, dims: Dims) -> Self {
         self.push(Part::Dims(dims))
+    }
+
+    /// Adds the output of a branch: `its body's [64, 6, 6]`, or `its input [64, 8, 8]` where it has no name.
+    pub(crate) const fn output(self, (name, dims): (&'static str, Dims)) -> Self {
+        let message = if name.is_empty() { self.str("its input") } else { self.str("its ").str(name).str("'s") };
+        message.str(" ").dims(dims)
     }
 }
 

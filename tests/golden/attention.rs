@@ -100,7 +100,7 @@ impl<N: Network> Subject for Attentive<N> {
             let [map] = &engine.attention(tensor(), samples)?[..] else { panic!("there is one layer of attention") };
             comparison.tensor("attn_weights", &(0..samples).flat_map(|sample| map.mean(sample)).collect::<Vec<E>>());
         }
-        let objective = WeightedSum { weights: golden.numbers("dy"), samples };
+        let objective = WeightedSum::new(golden.numbers("dy"), samples);
         let gradients = engine.gradients(&inputs, samples, None, &objective)?;
         let widths: Vec<usize> = parts.iter().map(|(_, width)| *width).collect();
         for (part, gradients) in self.parts.iter().zip(split(&gradients.inputs, &widths)) {
@@ -166,5 +166,41 @@ pub fn multihead(family: &mut Family) {
         "mha_self_h4_nobias": NoBias<SelfAttention<8, 4>>, [4, 8] => [4, 8], X;
         "mha_self_h1_one_token": SelfAttention<4, 1>, [1, 4] => [1, 4], X;
         "mha_self_h4_causal_t12": CausalSelfAttention<12, 4>, [12, 12] => [12, 12], X;
+    );
+}
+
+/// ```python
+/// layer = torch.nn.TransformerEncoderLayer(d_model, nhead, dim_feedforward, dropout=0.0, activation=activation,
+///                                          batch_first=True, norm_first=norm_first)
+/// y = layer(x, src_mask=attn_mask, src_key_padding_mask=key_padding_mask)
+/// ```
+pub fn encoder_layer(family: &mut Family) {
+    const PADDED: &[Part] = &[Numbers(&["x"]), Padding("key_padding_mask")];
+
+    cases!(family:
+        "encoderlayer_post_relu": TransformerEncoderLayer<8, 2, 12>, [5, 8] => [5, 8], X;
+        "encoderlayer_pre_relu": TransformerEncoderLayer<8, 2, 12, PreNorm>, [5, 8] => [5, 8], X;
+        "encoderlayer_post_gelu": TransformerEncoderLayer<8, 4, 16, PostNorm, Gelu>, [4, 8] => [4, 8], X;
+        "encoderlayer_pre_gelu": TransformerEncoderLayer<8, 4, 16, PreNorm, Gelu>, [4, 8] => [4, 8], X;
+        "encoderlayer_pre_gelu_causal": TransformerEncoderLayer<8, 1, 10, PreNorm, Gelu, Causal>, [6, 8] => [6, 8], X;
+        "encoderlayer_post_relu_keypad": TransformerEncoderLayer<6, 2, 9>, { x: [5, 6], padding: [5] } => [5, 6], PADDED;
+        "encoderlayer_pre_gelu_keypad": TransformerEncoderLayer<8, 2, 12, PreNorm, Gelu>, { x: [6, 8], padding: [6] } => [6, 8], PADDED;
+        "encoderlayer_post_relu_causal": TransformerEncoderLayer<12, 4, 24, PostNorm, Relu, Causal>, [7, 12] => [7, 12], X;
+    );
+}
+
+/// ```python
+/// layer = torch.nn.TransformerDecoderLayer(d_model, nhead, dim_feedforward, dropout=0.0, activation=activation,
+///                                          batch_first=True, norm_first=norm_first)
+/// y = layer(x, mem, tgt_mask=tgt_mask, memory_key_padding_mask=memory_key_padding_mask)
+/// ```
+pub fn decoder_layer(family: &mut Family) {
+    type SeesAll = TransformerDecoderLayer<8, 2, 12, PostNorm, Relu, Bidirectional>;
+
+    cases!(family:
+        "decoderlayer_post_relu": SeesAll, { x: [4, 8], memory: [5, 8] } => [4, 8], X_MEMORY;
+        "decoderlayer_pre_gelu_causal": TransformerDecoderLayer<8, 4, 10, PreNorm, Gelu>, { x: [5, 8], memory: [4, 8] } => [5, 8], X_MEMORY;
+        "decoderlayer_post_relu_causal_mempad": TransformerDecoderLayer<8, 2, 12>, { x: [4, 8], memory: [6, 8], memory_padding: [6] } => [4, 8],
+            &[Numbers(&["x"]), Numbers(&["mem"]), Padding("memory_key_padding_mask")];
     );
 }

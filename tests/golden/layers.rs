@@ -15,6 +15,7 @@ use dfdx::tensor::OwnedTape;
 use dfdx::tensor_ops::Device;
 use formwork::engine::{Architecture, Engine, Flat, Objective, State, TapedScalar};
 use formwork::prelude::*;
+use std::sync::Mutex;
 
 /// A network of one layer.
 struct Alone<N>(PhantomData<fn() -> N>);
@@ -35,7 +36,7 @@ impl<N: Network> Subject for Alone<N> {
 
         let outputs = engine.infer(device.tensor_from_vec(inputs.clone(), (inputs.len(),)), samples)?;
         comparison.tensor("y", &outputs.as_vec());
-        let objective = WeightedSum { weights: golden.numbers("dy"), samples };
+        let objective = WeightedSum::new(golden.numbers("dy"), samples);
         let gradients = engine.gradients(&inputs, samples, None, &objective)?;
         comparison.tensor("dx", &gradients.inputs);
         for param in &params {
@@ -45,10 +46,23 @@ impl<N: Network> Subject for Alone<N> {
     }
 }
 
-/// `sum(y * dy)`, whose gradient with respect to the outputs is `dy`.
+/// `sum(y * dy)`, whose gradient with respect to the outputs is `dy`; keeps the outputs.
 pub struct WeightedSum<E> {
-    pub weights: Vec<E>,
-    pub samples: usize,
+    weights: Vec<E>,
+    samples: usize,
+    outputs: Mutex<Vec<E>>,
+}
+
+impl<E: Float> WeightedSum<E> {
+    pub fn new(weights: Vec<E>, samples: usize) -> Self {
+        let outputs = Mutex::new(vec![E::nan(); weights.len()]);
+        WeightedSum { weights, samples, outputs }
+    }
+
+    /// What the network has made of the batch.
+    pub fn outputs(self) -> Vec<E> {
+        self.outputs.into_inner().expect("nothing panics while the outputs are kept")
+    }
 }
 
 impl<E: Float, D: Device<E>> Objective<E, D> for WeightedSum<E> {
@@ -58,12 +72,15 @@ impl<E: Float, D: Device<E>> Objective<E, D> for WeightedSum<E> {
 
     fn part(&self, samples: Range<usize>, outputs: &[E], d_outputs: &mut [E]) -> E {
         let width = self.weights.len() / self.samples;
-        let weights = &self.weights[samples.start * width..samples.end * width];
+        let places = samples.start * width..samples.end * width;
+        let weights = &self.weights[places.clone()];
         d_outputs.copy_from_slice(weights);
+        self.outputs.lock().expect("nothing panics while the outputs are kept")[places].copy_from_slice(outputs);
         outputs.iter().zip(weights).fold(E::zero(), |sum, (&y, &w)| sum + y * w)
     }
 
     fn taped(&self, outputs: Flat<E, D, OwnedTape<E, D>>) -> Result<TapedScalar<E, D>, D::Err> {
+        self.outputs.lock().expect("nothing panics while the outputs are kept").copy_from_slice(&outputs.as_vec());
         let weights = outputs.device().try_tensor_from_vec(self.weights.clone(), (self.weights.len(),))?;
         outputs.try_mul(weights)?.try_sum()
     }
@@ -129,6 +146,54 @@ pub fn conv2d(family: &mut Family) {
     family.layer::<Conv2d<2, 3, 3, 1, 1>, Rank3<2, 1, 1>, Rank3<3, 1, 1>>("conv2d_k3_one_pixel");
     family.layer::<Conv2d<4, 4, 3, 2, 2, 2, 2>, Rank3<4, 9, 8>, Rank3<4, 5, 4>>("conv2d_k3_s2_g2_d2");
     family.layer::<Conv2d<3, 2, 2, 2>, Rank3<3, 7, 6>, Rank3<2, 3, 3>>("conv2d_k2_s2");
+}
+
+/// ```python
+/// layer = torch.nn.Conv1d(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias)
+/// ```
+pub fn conv1d(family: &mut Family) {
+    family.layer::<Conv1d<2, 3, 3>, Rank2<2, 9>, Rank2<3, 7>>("conv1d_k3");
+    family.layer::<Conv1d<3, 2, 1>, Rank2<3, 6>, Rank2<2, 6>>("conv1d_k1");
+    family.layer::<Conv1d<2, 4, 5, 2, 2>, Rank2<2, 11>, Rank2<4, 6>>("conv1d_k5_s2_p2");
+    family.layer::<Conv1d<1, 2, 3, 2>, Rank2<1, 10>, Rank2<2, 4>>("conv1d_k3_s2_nodiv");
+    family.layer::<Conv1d<2, 2, 3, 1, 2, 2>, Rank2<2, 9>, Rank2<2, 9>>("conv1d_k3_d2_p2");
+    family.layer::<Conv1d<4, 6, 3, 1, 1, 1, 2>, Rank2<4, 8>, Rank2<6, 8>>("conv1d_k3_g2");
+    family.layer::<NoBias<Conv1d<3, 3, 3, 3, 1, 1, 3>>, Rank2<3, 10>, Rank2<3, 4>>("conv1d_k3_depthwise_s3");
+    family.layer::<Conv1d<1, 2, 7, 1, 3>, Rank2<1, 9>, Rank2<2, 9>>("conv1d_k7_p3");
+    family.layer::<Conv1d<3, 4, 2, 2>, Rank2<3, 7>, Rank2<4, 3>>("conv1d_k2_s2");
+}
+
+/// ```python
+/// layer = torch.nn.ConvTranspose2d(in_channels, out_channels, kernel_size, stride, padding, output_padding, groups, bias, dilation)
+/// ```
+pub fn conv_transpose2d(family: &mut Family) {
+    type Pair<const H: usize, const W: usize> = (Const<H>, Const<W>);
+    type Uneven = generic::ConvTranspose2d<Const<2>, Const<3>, Pair<3, 2>, Pair<2, 1>, Pair<1, 0>, Pair<1, 0>>;
+
+    family.layer::<ConvTranspose2d<4, 2, 2, 2>, Rank3<4, 4, 3>, Rank3<2, 8, 6>>("convtranspose2d_k2_s2");
+    family.layer::<ConvTranspose2d<2, 3, 3, 1, 1>, Rank3<2, 5, 4>, Rank3<3, 5, 4>>("convtranspose2d_k3_s1_p1");
+    family.layer::<ConvTranspose2d<2, 3, 3>, Rank3<2, 3, 5>, Rank3<3, 5, 7>>("convtranspose2d_k3_s1_p0");
+    family.layer::<ConvTranspose2d<3, 2, 3, 2, 1, 1>, Rank3<3, 4, 5>, Rank3<2, 8, 10>>("convtranspose2d_k3_s2_p1_op1");
+    family.layer::<ConvTranspose2d<2, 2, 3, 2, 1>, Rank3<2, 5, 3>, Rank3<2, 9, 5>>("convtranspose2d_k3_s2_p1");
+    family.layer::<ConvTranspose2d<3, 2, 4, 2, 1>, Rank3<3, 4, 4>, Rank3<2, 8, 8>>("convtranspose2d_k4_s2_p1");
+    family.layer::<ConvTranspose2d<1, 3, 3, 2>, Rank3<1, 3, 4>, Rank3<3, 7, 9>>("convtranspose2d_k3_s2_p0");
+    family.layer::<ConvTranspose2d<4, 6, 3, 2, 1, 1, 2>, Rank3<4, 3, 4>, Rank3<6, 6, 8>>("convtranspose2d_k3_s2_g2");
+    family.layer::<ConvTranspose2d<2, 2, 3, 1, 1, 0, 1, 2>, Rank3<2, 4, 5>, Rank3<2, 6, 7>>("convtranspose2d_k3_d2_p1");
+    family.layer::<NoBias<Uneven>, Rank3<2, 4, 5>, Rank3<3, 8, 6>>("convtranspose2d_k3x2_s2x1_nobias");
+    family.layer::<ConvTranspose2d<3, 2, 2, 2>, Rank3<3, 1, 1>, Rank3<2, 2, 2>>("convtranspose2d_k2_s2_one_pixel");
+    family.layer::<ConvTranspose2d<2, 2, 5, 2, 1, 1>, Rank3<2, 3, 4>, Rank3<2, 8, 10>>("convtranspose2d_k5_s2_p1_op1");
+}
+
+/// ```python
+/// layer = torch.nn.Upsample(scale_factor=scale_factor, mode=mode, align_corners=align_corners)
+/// ```
+pub fn upsample(family: &mut Family) {
+    family.layer::<Upsample2d<2>, Rank3<3, 4, 5>, Rank3<3, 8, 10>>("upsample_x2_nearest_4x5");
+    family.layer::<Upsample2d<2>, Rank3<2, 1, 3>, Rank3<2, 2, 6>>("upsample_x2_nearest_1x3");
+    family.layer::<Upsample2d<2, Bilinear>, Rank3<3, 4, 5>, Rank3<3, 8, 10>>("upsample_x2_bilinear_4x5");
+    family.layer::<Upsample2d<2, Bilinear>, Rank3<2, 1, 3>, Rank3<2, 2, 6>>("upsample_x2_bilinear_1x3");
+    family.layer::<Upsample2d<2, BilinearAligned>, Rank3<3, 4, 5>, Rank3<3, 8, 10>>("upsample_x2_bilinear_aligned_4x5");
+    family.layer::<Upsample2d<2, BilinearAligned>, Rank3<2, 1, 3>, Rank3<2, 2, 6>>("upsample_x2_bilinear_aligned_1x3");
 }
 
 /// ```python

@@ -38,7 +38,6 @@ impl<O: Given, T: Stored, L: Loss<O, T>> Subject for Criterion<O, T, L> {
     where
         Cpu: Backend<E>,
     {
-        assert_eq!(&golden.shape("input")[1..], O::PARTS.x.sizes());
         let data = Dataset::<O, T, E>::new(O::given(golden, "input"), T::stored(golden))?;
         let mut model = Model::<Net<(), O, O>, E, Cpu, G>::try_new(&Cpu::default(), 0, Scheme::default())?;
         comparison.tensor("loss", &[model.evaluate(&data, &self.loss)?]);
@@ -51,6 +50,17 @@ impl<O: Given, T: Stored, L: Loss<O, T>> Subject for Criterion<O, T, L> {
 
 impl Family {
     fn loss<O: Given, T: Stored>(&mut self, name: &str, loss: impl Loss<O, T>) {
+        assert_eq!(&Golden::open(name).shape("input")[1..], O::PARTS.x.sizes());
+        self.criterion(name, loss);
+    }
+
+    /// For samples that are several rows of the case.
+    fn rows<O: Given, T: Stored>(&mut self, name: &str, loss: impl Loss<O, T>) {
+        assert_eq!(Golden::open(name).shape("input")[1..], O::PARTS.x.sizes()[1..]);
+        self.criterion(name, loss);
+    }
+
+    fn criterion<O: Given, T: Stored>(&mut self, name: &str, loss: impl Loss<O, T>) {
         self.check(name, &Criterion { loss, shapes: PhantomData::<fn() -> (O, T)> });
     }
 }
@@ -70,6 +80,12 @@ pub fn cross_entropy(family: &mut Family) {
     family.loss::<Rank1<4>, Values<Rank1<4>>>("crossentropy_soft", CrossEntropy::default());
     family.loss::<Rank1<3>, Values<Rank1<3>>>("crossentropy_soft_smooth0.2", smooth(0.2));
     family.loss::<Rank1<3>, Class<3>>("crossentropy_extreme", CrossEntropy::default());
+    // Rows as the tokens of fewer samples: the mean over all of them is the same.
+    let tokens = TokenCrossEntropy::default();
+    family.rows::<Rank2<3, 5>, Labels<Const<5>, Rank1<3>>>("crossentropy_index", tokens);
+    family.rows::<Rank2<1, 7>, Labels<Const<7>, Rank1<1>>>("crossentropy_one_sample", tokens);
+    family.rows::<Rank2<5, 4>, Labels<Const<4>, Rank1<5>>>("crossentropy_smooth0.1", tokens.label_smoothing(0.1));
+    family.rows::<Rank2<2, 3>, Labels<Const<3>, Rank1<2>>>("crossentropy_extreme", tokens);
 }
 
 /// ```python
@@ -91,4 +107,34 @@ pub fn bce_with_logits(family: &mut Family) {
     family.loss::<Rank1<3>, Values<Rank1<3>>>("bcelogits_soft", BceWithLogits);
     family.loss::<Rank3<1, 3, 4>, Values<Rank3<1, 3, 4>>>("bcelogits_image", BceWithLogits);
     family.loss::<Rank1<9>, Values<Rank1<9>>>("bcelogits_extreme", BceWithLogits);
+}
+
+/// ```python
+/// loss = torch.nn.functional.l1_loss(input, target)
+/// loss.backward()
+/// ```
+pub fn l1(family: &mut Family) {
+    family.loss::<Rank1<3>, Values<Rank1<3>>>("l1_4x3", L1);
+    family.loss::<Rank3<1, 4, 5>, Values<Rank3<1, 4, 5>>>("l1_image", L1);
+    family.loss::<Rank1<1>, Values<Rank1<1>>>("l1_1", L1);
+}
+
+/// ```python
+/// loss = torch.nn.functional.huber_loss(input, target, delta=delta)
+/// loss.backward()
+/// ```
+pub fn huber(family: &mut Family) {
+    family.loss::<Rank1<4>, Values<Rank1<4>>>("huber_delta1", Huber::default());
+    family.loss::<Rank1<6>, Values<Rank1<6>>>("huber_delta0.5", Huber::new(0.5));
+}
+
+/// ```python
+/// loss = torch.nn.functional.kl_div(input, target, reduction=reduction, log_target=log_target)
+/// loss.backward()
+/// ```
+pub fn kl_div(family: &mut Family) {
+    family.loss::<Rank1<5>, Values<Rank1<5>>>("kldiv_mean", KlDiv::default());
+    family.loss::<Rank1<5>, Values<Rank1<5>>>("kldiv_batchmean", KlDiv::default().batch_mean());
+    family.loss::<Rank1<4>, Values<Rank1<4>>>("kldiv_zeros", KlDiv::default().batch_mean());
+    family.loss::<Rank1<5>, Values<Rank1<5>>>("kldiv_log_target", KlDiv::default().log_target());
 }

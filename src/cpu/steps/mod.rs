@@ -6,14 +6,16 @@
 mod attend;
 mod conv;
 mod dense;
+mod gather;
 mod join;
 mod map;
 mod normalize;
 mod pool;
 
 pub(crate) use attend::{Attend, Heads, Operand};
-pub(crate) use conv::Conv;
+pub(crate) use conv::{Conv, ConvTranspose, Filters};
 pub(crate) use dense::Dense;
+pub(crate) use gather::Gather;
 pub(crate) use join::{Add, Concat, Copy, Part};
 pub(crate) use map::Map;
 pub(crate) use normalize::Normalize;

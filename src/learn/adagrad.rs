@@ -1,0 +1,80 @@
+//! AdaGrad.
+
+use super::optimizer::{LearningRate, Optimizer, learning_rate, state};
+use crate::error::Error;
+use crate::float::Float;
+
+/// AdaGrad: a step of its own for each parameter, the shorter the larger its gradients have been.
+///
+/// With the gradient `g` at step `t` (from 1), learning rate `η`, its decay `δ` and weight decay `λ`:
+///
+/// ```text
+/// g ← g + λ p
+/// s ← s + g²
+/// p ← p - η / (1 + (t - 1) δ) · g / (√s + ε)
+/// ```
+///
+/// # Examples
+/// ```
+/// use formwork::prelude::*;
+///
+/// let mut optimizer = Adagrad::new(0.1);
+/// let (mut parameters, gradients) = ([1.0f64, 2.0], [0.5, -0.001]);
+/// optimizer.update(&mut parameters, &gradients).unwrap();
+/// // The first step is as long as the learning rate, whatever the gradient.
+/// assert!((parameters[0] - 0.9).abs() < 1e-6 && (parameters[1] - 2.1).abs() < 1e-6);
+/// ```
+///
+/// Duchi, Hazan and Singer, "Adaptive subgradient methods for online learning and stochastic optimization", 2011; PyTorch's
+/// `optim.Adagrad`. Course notes: gradient descent.
+#[derive(Clone, Debug)]
+pub struct Adagrad<E = f32> {
+    learning_rate: f64,
+    learning_rate_decay: f64,
+    epsilon: f64,
+    weight_decay: f64,
+    steps: u64,
+    squares: Vec<E>,
+}
+
+impl<E: Float> Adagrad<E> {
+    /// AdaGrad with this learning rate and `ε = 1e-10`.
+    pub fn new(learning_rate: f64) -> Self {
+        Adagrad { learning_rate, learning_rate_decay: 0.0, epsilon: 1e-10, weight_decay: 0.0, steps: 0, squares: Vec::new() }
+    }
+
+    /// The same with a learning rate that decays by `δ`.
+    pub fn learning_rate_decay(mut self, decay: f64) -> Self {
+        self.learning_rate_decay = decay;
+        self
+    }
+
+    /// The same with another `ε`.
+    pub fn epsilon(mut self, epsilon: f64) -> Self {
+        self.epsilon = epsilon;
+        self
+    }
+
+    /// The same with weight decay `λ`, as part of the gradient.
+    pub fn weight_decay(mut self, weight_decay: f64) -> Self {
+        self.weight_decay = weight_decay;
+        self
+    }
+}
+
+learning_rate!(Adagrad);
+
+impl<E: Float> Optimizer<E> for Adagrad<E> {
+    fn update(&mut self, parameters: &mut [E], gradients: &[E]) -> Result<(), Error> {
+        let squares = state(&mut self.squares, parameters)?;
+        let rate = E::of(self.learning_rate / (1.0 + self.steps as f64 * self.learning_rate_decay));
+        let (epsilon, decay) = (E::of(self.epsilon), E::of(self.weight_decay));
+        for ((p, &g), s) in parameters.iter_mut().zip(gradients).zip(squares) {
+            let g = g + decay * *p;
+            *s += g * g;
+            *p -= rate * g / (s.sqrt() + epsilon);
+        }
+        self.steps += 1;
+        Ok(())
+    }
+}

@@ -1,0 +1,57 @@
+//! What losses that compare each number with a target of its own have in common.
+
+use crate::engine::Flat;
+use crate::float::Float;
+use dfdx::shapes::Rank0;
+use dfdx::tensor::{Tape, Tensor};
+use dfdx::tensor_ops::Device;
+
+/// A loss that is a sum over pairs of a number and its target.
+pub(crate) trait Pointwise: Sync {
+    /// What a pair adds to the sum, and the derivative of that with respect to the output `y`.
+    fn term<E: Float>(&self, y: E, t: E) -> (E, E);
+
+    /// By what the sum is divided, besides the number of samples, if each has so many numbers.
+    fn terms(&self, numbers: usize) -> usize {
+        numbers
+    }
+
+    /// The sum in dfdx operations.
+    fn taped<E: Float, D: Device<E>, T: Tape<E, D>>(&self, outputs: Flat<E, D, T>, targets: &[E]) -> Result<Tensor<Rank0, E, D, T>, D::Err>;
+}
+
+/// Makes a [`Pointwise`] loss a [`Loss`](super::Loss) of outputs of any shape, and values of the same.
+macro_rules! pointwise {
+    ($Loss:ident) => {
+        impl<S: $crate::types::Plain> $crate::learn::Loss<S, $crate::data::Values<S>> for $Loss {
+            fn part<E: $crate::float::Float>(&self, outputs: &[E], targets: &[E], scale: E, d_outputs: &mut [E]) -> E {
+                let mut sum = E::zero();
+                for ((&y, &t), d) in outputs.iter().zip(targets).zip(d_outputs) {
+                    let (term, slope) = self.term(y, t);
+                    sum += term;
+                    *d = slope * scale;
+                }
+                sum * scale
+            }
+
+            fn terms(&self) -> usize {
+                $crate::learn::pointwise::Pointwise::terms(self, S::NUMEL)
+            }
+
+            fn taped<E: $crate::float::Float, D: dfdx::tensor_ops::Device<E>, T: dfdx::tensor::Tape<E, D>>(
+                &self,
+                outputs: $crate::engine::Flat<E, D, T>,
+                _samples: usize,
+                targets: &[E],
+            ) -> Result<dfdx::tensor::Tensor<dfdx::shapes::Rank0, E, D, T>, D::Err> {
+                $crate::learn::pointwise::Pointwise::taped(self, outputs, targets)
+            }
+        }
+    };
+}
+pub(crate) use pointwise;
+
+/// Numbers made of the targets, where the outputs are.
+pub(crate) fn beside<E: Float, D: Device<E>, T>(outputs: &Flat<E, D, T>, targets: &[E], number: impl Fn(E) -> E) -> Result<Flat<E, D>, D::Err> {
+    outputs.device().try_tensor_from_vec(targets.iter().map(|&t| number(t)).collect(), (targets.len(),))
+}

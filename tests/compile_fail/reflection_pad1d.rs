@@ -1,0 +1,6 @@
+use formwork::prelude::*;
+
+#[network([2, 3] => [2, 11])]
+type Padded = (Relu, ReflectionPad1d<4>);
+
+fn main() {}
