@@ -161,6 +161,9 @@ impl AttentionSpec {
         if x.x.rank() != 2 {
             return Err(Problem::rank("a sequence [T, D]", x.x));
         }
+        if x.x.size(0) == 0 {
+            return Err(Problem::rank("a sequence of at least one place", x.x));
+        }
         if x.x.size(1) != self.embed_dim {
             return Err(self.another_width(x.x.size(1)));
         }
@@ -168,6 +171,7 @@ impl AttentionSpec {
             Source::Itself { .. } => x.misfit(Slot::Padding, Dims::new(&[x.x.size(0)])),
             Source::Memory { .. } => match x.beside(Slot::Memory) {
                 None => return Err(Problem::missing(Slot::Memory)),
+                Some(memory) if memory.size(0) == 0 => return Err(Problem::rank("a memory of at least one place", *memory)),
                 Some(memory) => match x.misfit(Slot::Memory, Dims::new(&[memory.size(0), self.memory_width()])) {
                     None => x.misfit(Slot::MemoryPadding, Dims::new(&[memory.size(0)])),
                     problem => problem,

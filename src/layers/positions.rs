@@ -82,6 +82,9 @@ impl PositionsSpec {
         if x.rank() != 2 {
             return Err(Problem::rank("a sequence [T, D]", x));
         }
+        if x.numel() == 0 {
+            return Err(Problem::rank("a sequence of at least one number", x));
+        }
         let PositionsSpec::Learned { places, features } = *self else { return Ok(x) };
         if features != x.size(1) {
             let fitting = PositionsSpec::Learned { places, features: x.size(1) };

@@ -88,6 +88,9 @@ impl ScaledDotProductSpec {
         if rank != 2 && rank != 3 {
             return Err(Problem::rank("queries [T, d] or [H, T, d]", queries));
         }
+        if queries.numel() == 0 {
+            return Err(Problem::rank("at least one query of at least one number", queries));
+        }
         let Some(&memory) = x.beside(Slot::Memory) else { return Err(Problem::missing(Slot::Memory)) };
         let (d, width) = (queries.size(rank - 1), memory.size(rank - 1));
         // All but how many keys there are, and how many numbers a value has, is known of the queries.
@@ -191,6 +194,7 @@ pub(crate) struct Scores {
 }
 
 /// What keeps queries from keys.
+#[derive(Clone, Copy)]
 pub(crate) struct Hidden<X> {
     /// 1 where a key is not attended to.
     pub padding: Option<X>,

@@ -5,7 +5,7 @@ use crate::float::Float;
 use crate::kernels::exp::exp_minus;
 use crate::kernels::gemm::{Mat, Rows, Size, gemm, gemm_rows};
 use crate::kernels::sum::{dot, largest, sum};
-use crate::layers::scaled_dot_product::Scores;
+use crate::layers::scaled_dot_product::{Hidden, Scores};
 use core::ops::Range;
 
 /// `y = softmax(scale q kᵀ + mask) v` in each head. What queries do not see has the weight 0, and a query that sees nothing
@@ -91,7 +91,7 @@ impl Attend {
     }
 
     /// The weights of query `i`, of its scores before they are scaled.
-    fn weigh<E: Float>(&self, i: usize, scores: &mut [E], hidden: Hidden<'_, E>, weights: &mut [E]) {
+    fn weigh<E: Float>(&self, i: usize, scores: &mut [E], hidden: Hidden<&[E]>, weights: &mut [E]) {
         let (seen, unseen) = weights.split_at_mut(self.scores.seen(i..i + 1));
         let (scores, scale) = (&mut scores[..seen.len()], E::of(self.scores.scale));
         unseen.fill(E::zero());
@@ -120,13 +120,6 @@ impl Attend {
         }
         d.iter_mut().for_each(|d| *d *= scale);
     }
-}
-
-/// What keeps queries from keys in one head.
-#[derive(Clone, Copy)]
-struct Hidden<'a, E> {
-    padding: Option<&'a [E]>,
-    mask: Option<&'a [E]>,
 }
 
 impl<E: Float> Step<E> for Attend {
@@ -209,7 +202,7 @@ impl Attend {
         [self.q, self.k, self.v].map(|operand| operand.at.mat(of(operand.input), head))
     }
 
-    fn head<E: Float>(&self, [q, k, v]: [Mat<'_, E>; 3], hidden: Hidden<'_, E>, weights: &mut [E], y: Rows<'_, E>, scratch: &mut [E]) {
+    fn head<E: Float>(&self, [q, k, v]: [Mat<'_, E>; 3], hidden: Hidden<&[E]>, weights: &mut [E], y: Rows<'_, E>, scratch: &mut [E]) {
         let ([d, d_v], keys) = (self.features(), self.scores.keys);
         let (transposed, block) = scratch.split_at_mut(self.spaces()[0]);
         let k = transpose(k, [keys, d], transposed); // [d, S]
