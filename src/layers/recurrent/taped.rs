@@ -3,7 +3,7 @@
 use super::{Cell, RecurrentSpec};
 use crate::engine::Flat;
 use crate::float::Float;
-use crate::layers::linear::affine;
+use crate::layers::linear::project;
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Parts, Slot};
 use dfdx::prelude::{PermuteTo, TryAdd, TryMul, TryStack};
@@ -113,7 +113,7 @@ impl RecurrentSpec {
         let (steps, samples, hidden) = (x.dims().size(0), x.samples(), self.hidden_size);
         let (first, is_reverse) = (run * self.params_per_run(), run % self.directions() == 1);
         let bias = |i: usize| self.bias.then_some(first + 2 + i);
-        let (mut trunk, gates) = trunk.absorb(affine(site, x, [first, G * hidden], bias(0))?); // [T, G H]
+        let (mut trunk, gates) = trunk.absorb(project(site, x, [first, G * hidden], bias(0))?); // [T, G H]
         let mut states = begin.each_ref().map(Var::fork);
         for state in begin {
             trunk = trunk.absorb(state).0;
@@ -121,7 +121,7 @@ impl RecurrentSpec {
         let mut outputs = Vec::with_capacity(steps);
         for step in 0..steps {
             let t = if is_reverse { steps - 1 - step } else { step };
-            let (grown, r) = trunk.absorb(affine(site, states[0].fork(), [first + 1, G * hidden], bias(1))?); // [G H]
+            let (grown, r) = trunk.absorb(project(site, states[0].fork(), [first + 1, G * hidden], bias(1))?); // [G H]
             trunk = grown;
             let before = states.each_ref().map(|state| state.fork().flat());
             let after = C::taped(units(&gates, t * G * hidden, hidden)?, units(&r, 0, hidden)?, before)?;
