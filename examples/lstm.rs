@@ -62,7 +62,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         return Err(format!("a text of {} letters is too short: {} are the least", ids.len(), WINDOW + 1).into());
     }
     let reader = read(&ids, &options)?;
-    println!("\n{}", write(&reader, &ids[..1], options.letters, options.seed)?);
+    println!("\n{}", write(&reader, &ids[..8], options.letters, options.seed)?);
     Ok(())
 }
 

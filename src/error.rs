@@ -53,6 +53,26 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// A binary data file does not hold what it should.
+    #[error("{file}: expected {expected}, given {given}")]
+    Format {
+        /// The file.
+        file: String,
+        /// What should be there.
+        expected: String,
+        /// What is there.
+        given: String,
+    },
+    /// A filter that makes no sense, or not on this image.
+    #[error("{filter}: expected {expected}, given {given}")]
+    Filter {
+        /// The filter.
+        filter: &'static str,
+        /// What it should be given.
+        expected: String,
+        /// What it is given.
+        given: String,
+    },
     /// Samples and targets do not make a data set.
     #[error("{what}: expected {expected}, given {given}")]
     Count {

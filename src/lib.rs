@@ -34,7 +34,8 @@
 //! | `kernels` | numeric kernels that know nothing of layers: matrix products, windows. The `unsafe` of this crate is there and in the pool of threads. |
 //! | [`learn`] | losses, optimizers, learning rates, and how weights begin. |
 //! | [`regression`] | ridge, lasso and logistic regression on plain numbers, in closed form and by descent. |
-//! | [`data`] | data sets whose shapes are types; the digits, tables. |
+//! | [`filters`] | classical filters of images, and convolution as a matrix. |
+//! | [`data`] | data sets whose shapes are types; the digits, tables, IDX files. |
 //! | `checkpoint`, `summary`, `gradient_check` | files of parameters, the table of a network, gradients against differences. |
 //! | `formwork-derive` | the macros: they place each check on the tokens of the layer it is about. |
 //!
@@ -55,6 +56,7 @@ pub mod cpu;
 pub mod data;
 pub mod engine;
 mod error;
+pub mod filters;
 mod float;
 mod gradient_check;
 mod kernels;

@@ -12,6 +12,7 @@ pub use crate::layers::conv_transpose::{ConvTranspose1d, ConvTranspose2d};
 pub use crate::layers::dropout::Dropout;
 pub use crate::layers::embedding::Embedding;
 pub use crate::layers::encode::Encode;
+pub use crate::layers::filter::Filter;
 pub use crate::layers::gelu::{Gelu, GeluTanh};
 pub use crate::layers::generic;
 pub use crate::layers::group_norm::GroupNorm;

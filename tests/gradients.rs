@@ -9,6 +9,7 @@ use formwork::cpu::Static;
 use formwork::engine::{Architecture, Engine, Flat, Objective, State, TapedScalar};
 use formwork::gradient_check;
 use formwork::layers::custom::*;
+use formwork::layers::filter::*;
 use formwork::portable::Portable;
 use formwork::prelude::*;
 use formwork::types::{Parts, Slot};
@@ -70,6 +71,11 @@ gradients! {
     batch_norm1d_of_signals: (BatchNorm1d<3>, Tanh), [3, 5] => [3, 5];
     batch_norm2d: (Conv2d<1, 3, 3>, BatchNorm2d<3>, Tanh, BatchNorm2d<3>), [1, 5, 4] => [3, 3, 2];
     batch_norm_in_branches: Parallel<(BatchNorm1d<3>, (Linear<3, 3>, BatchNorm1d<3>, Dropout<30>)), Sum>, [3] => [3];
+    filter_mean: Filter<Zeros, Mean<3>>, [2, 4, 5] => [2, 4, 5];
+    filter_gaussian: Filter<Reflect, Gaussian<2, 3>>, [2, 4, 5] => [2, 4, 5];
+    filter_sobel: Residual<Filter<Nearest, Sobel<X>>, Filter<Mirror, Sobel<Y>>>, [2, 4, 5] => [2, 4, 5];
+    filter_laplace: (Filter<Mirror, Laplace>, Tanh), [2, 4, 5] => [2, 4, 5];
+    filter_larger_than_the_image: Filter<Nearest, Mean<7>>, [1, 2, 1] => [1, 2, 1];
     flatten: Flatten, [2, 3, 2] => [12];
     reshape: Reshape<Rank2<3, 4>>, [2, 3, 2] => [3, 4];
     dropout: (Linear<4, 40>, Dropout<30>, Linear<40, 2>), [4] => [2];
@@ -235,7 +241,7 @@ fn samples<E: Float>(input: Parts<Dims>) -> Vec<E> {
         _ => x,
     };
     let mut numbers = random::<E>(1, SAMPLES * input.numel()).into_iter();
-    let mut sample = || parts.iter().flat_map(|&(slot, dims)| (0..dims.numel()).map(move |i| (slot, dims, i))).collect::<Vec<_>>();
+    let sample = || parts.iter().flat_map(|&(slot, dims)| (0..dims.numel()).map(move |i| (slot, dims, i))).collect::<Vec<_>>();
     (0..SAMPLES).flat_map(|_| sample()).zip(&mut numbers).map(|((slot, dims, i), x)| number(slot, dims, i, x)).collect()
 }
 

@@ -3,6 +3,7 @@
 mod csv;
 mod dataset;
 pub mod digits;
+pub mod idx;
 mod scaler;
 mod table;
 mod target;

@@ -19,6 +19,7 @@ pub mod dropout;
 pub(crate) mod elementwise;
 pub mod embedding;
 pub mod encode;
+pub mod filter;
 pub(crate) mod gather;
 pub mod gelu;
 pub mod generic;
@@ -145,6 +146,8 @@ leaves! {
         Pad(pad::PadSpec),
         /// Channels as pixels, or pixels as channels.
         PixelShuffle(pixel_shuffle::PixelShuffleSpec),
+        /// A kernel that is not learned, on each channel.
+        Filter(filter::FilterSpec),
         /// Another shape for the same numbers.
         Reshape(reshape::ReshapeSpec),
         /// Random zeros in training.
