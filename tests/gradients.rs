@@ -274,7 +274,7 @@ fn samples<E: Float>(input: Parts<Dims>) -> Vec<E> {
         _ => x,
     };
     let mut numbers = random::<E>(1, SAMPLES * input.numel()).into_iter();
-    let mut sample = || parts.iter().flat_map(|&(slot, dims)| (0..dims.numel()).map(move |i| (slot, dims, i))).collect::<Vec<_>>();
+    let sample = || parts.iter().flat_map(|&(slot, dims)| (0..dims.numel()).map(move |i| (slot, dims, i))).collect::<Vec<_>>();
     (0..SAMPLES).flat_map(|_| sample()).zip(&mut numbers).map(|((slot, dims, i), x)| number(slot, dims, i, x)).collect()
 }
 

@@ -190,7 +190,7 @@ impl RecurrentSpec {
             return Some(Problem::zero("number of layers"));
         }
         if self.num_layers > NAMES.len() {
-            let message = Message::new("stacks ").num(self.num_layers).str(" layers, and it can be at most ").num(NAMES.len());
+            let message = Message::new("stacks ").num(self.num_layers).str(" layers, and ").num(NAMES.len()).str(" are the most");
             return Some(Problem::new(message).help(Message::new("write several of them in a tuple")));
         }
         None
