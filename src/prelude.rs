@@ -29,6 +29,7 @@ pub use crate::layers::patches::PatchEmbedding;
 pub use crate::layers::pixel_shuffle::{PixelShuffle, PixelUnshuffle};
 pub use crate::layers::pool::{AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, GlobalAvgPool2d, IgnorePadding, MaxPool1d, MaxPool2d};
 pub use crate::layers::positions::{LearnedPositions, SinusoidalPositions};
+pub use crate::layers::recurrent::{Bidirectional, Gru, Last, Lstm, Rnn, WithState};
 pub use crate::layers::relu::Relu;
 pub use crate::layers::repeat::{Repeat, RepeatShared};
 pub use crate::layers::reshape::{Flatten, Reshape};
@@ -42,7 +43,7 @@ pub use crate::layers::skip_concat::SkipConcat;
 pub use crate::layers::softmax::{LogSoftmax, Softmax};
 pub use crate::layers::tanh::Tanh;
 pub use crate::layers::tied::Tied;
-pub use crate::layers::transformer::{Bidirectional, Causal, PostNorm, PreNorm, TransformerDecoderLayer, TransformerEncoderLayer};
+pub use crate::layers::transformer::{Causal, Full, PostNorm, PreNorm, TransformerDecoderLayer, TransformerEncoderLayer};
 pub use crate::layers::transpose::Transpose;
 pub use crate::layers::upsample::{Bilinear, BilinearAligned, Nearest, Upsample2d};
 pub use crate::learn::{

@@ -122,6 +122,21 @@ gradients! {
     parallel: (Parallel<(Conv2d<2, 3, 3, 1, 1>, Conv2d<2, 1, 1>, ())>, Tanh), [2, 4, 4] => [6, 4, 4];
     parallel_sum: (Parallel<(Linear<4, 3>, (Linear<4, 5>, Tanh, Linear<5, 3>), Linear<4, 3>), Sum>, Tanh), [4] => [3];
     a_layer_of_ones_own: (Linear<3, 3>, Jitter<3>, Tanh), [5, 3] => [5, 3];
+    rnn: Rnn<3, 4>, [5, 3] => [5, 4];
+    rnn_of_one_step: Rnn<3, 4>, [1, 3] => [1, 4];
+    lstm: Lstm<3, 4>, [5, 3] => [5, 4];
+    gru: Gru<3, 4>, [5, 3] => [5, 4];
+    rnn_stacked: Rnn<3, 4, 2>, [5, 3] => [5, 4];
+    lstm_stacked: Lstm<3, 4, 3>, [4, 3] => [4, 4];
+    gru_stacked: NoBias<Gru<3, 4, 2>>, [4, 3] => [4, 4];
+    rnn_both_ways: Bidirectional<Rnn<3, 4>>, [5, 3] => [5, 8];
+    lstm_both_ways: Bidirectional<Lstm<3, 2, 2>>, [4, 3] => [4, 4];
+    gru_both_ways: Bidirectional<Gru<3, 2, 2>>, [4, 3] => [4, 4];
+    rnn_last: (Last<Rnn<3, 4>>, Linear<4, 2>), [5, 3] => [2];
+    lstm_last: (Tanh, Last<Bidirectional<Lstm<3, 2, 2>>>, Tanh), [4, 3] => [4];
+    gru_last: Last<Gru<3, 4, 2>>, [4, 3] => [4];
+    recurrent_within_a_skip: (Residual<Gru<4, 4>>, SkipConcat<Lstm<4, 4>>), [5, 4] => [10, 4];
+    recurrent_shared: RepeatShared<Lstm<4, 4>, 2>, [5, 4] => [5, 4];
     cnn: (Conv2d<1, 3, 3, 1, 1>, Gelu, AvgPool2d<2>, Conv2d<3, 4, 3>, Tanh, Flatten, Linear<16, 3>, LogSoftmax), [1, 8, 8] => [3];
 }
 
@@ -171,6 +186,18 @@ gradients_of_networks! {
         PatchEmbedding<2, 2, 4>, LearnedPositions<6, 4>, TransformerEncoderLayer<4, 2, 3, PreNorm, Tanh>, LayerNorm<4>, MeanOverTime, Linear<4, 3>,
     ), [2, 4, 6] => [3];
     encode: (Encode<(Embedding<5, 3>, Tanh)>, Linear<2, 2>), { x: [4, 2], memory: [ids < 5; 3] } => { x: [4, 2], memory: [3, 3] };
+    rnn_with_state: WithState<Rnn<3, 4>>, { x: [5, 3], hidden: [1, 4] } => { x: [5, 4], hidden: [1, 4] };
+    lstm_with_state: WithState<Lstm<3, 4>>, { x: [5, 3], hidden: [1, 4], cell: [1, 4] } => { x: [5, 4], hidden: [1, 4], cell: [1, 4] };
+    lstm_with_state_of_one_step: (Embedding<7, 3>, WithState<Lstm<3, 2, 2>>), { x: [ids < 7; 1], hidden: [2, 2], cell: [2, 2] } => { x: [1, 2], hidden: [2, 2], cell: [2, 2] };
+    gru_with_state: WithState<Bidirectional<Gru<3, 2, 2>>>, { x: [4, 3], hidden: [4, 2] } => { x: [4, 4], hidden: [4, 2] };
+    gru_with_state_that_is_not_returned: WithState<Gru<3, 4>>, { x: [5, 3], hidden: [1, 4] } => [5, 4];
+    gru_of_which_the_state_alone_is_learned: (WithState<Gru<3, 4>>, Dropout<99>), { x: [5, 3], hidden: [1, 4] } => { x: [5, 4], hidden: [1, 4] };
+    states_that_go_through_two_layers: (WithState<Gru<3, 4>>, WithState<Rnn<4, 4>>), { x: [5, 3], hidden: [1, 4] } => { x: [5, 4], hidden: [1, 4] };
+    lstm_last_with_state: Last<WithState<Bidirectional<Lstm<3, 2>>>>, { x: [4, 3], hidden: [2, 2], cell: [2, 2] } => { x: [4], hidden: [2, 2], cell: [2, 2] };
+    rnn_with_padding: Rnn<3, 4>, { x: [6, 3], padding: [6] } => [6, 4];
+    lstm_with_padding: (Tanh, Bidirectional<Lstm<3, 2, 2>>), { x: [6, 3], padding: [6] } => [6, 4];
+    gru_with_padding: Last<Bidirectional<Gru<3, 4>>>, { x: [6, 3], padding: [6] } => [8];
+    lstm_with_padding_and_state: WithState<Lstm<3, 4>>, { x: [6, 3], hidden: [1, 4], cell: [1, 4], padding: [6] } => { x: [6, 4], hidden: [1, 4], cell: [1, 4] };
     encode_within_a_skip: Residual<(Encode<Linear<3, 3>>, Linear<2, 2>)>, { x: [4, 2], memory: [6, 3] } => { x: [4, 2], memory: [6, 3] };
 }
 

@@ -81,6 +81,14 @@ pub(crate) fn gemm_rows<E: Tile>(size: Size, a: Mat<'_, E>, b: Mat<'_, E>, add: 
     }
 }
 
+/// `C = A B + b`, the same row added to each; an empty one is none.
+pub(crate) fn affine<E: Tile>(size: Size, a: Mat<'_, E>, b: Mat<'_, E>, bias: &[E], c: &mut [E]) {
+    if !bias.is_empty() {
+        c[..size.m * size.n].chunks_exact_mut(size.n).for_each(|row| row.copy_from_slice(bias));
+    }
+    gemm(size, a, b, !bias.is_empty(), c);
+}
+
 fn fits<E>(rows: usize, cols: usize, mat: Mat<'_, E>) -> bool {
     rows == 0 || cols == 0 || (rows - 1) * mat.row + (cols - 1) * mat.col < mat.data.len()
 }

@@ -1,6 +1,7 @@
 //! Filters that are not learned.
 
 use super::Leaf;
+pub use super::upsample::Nearest;
 use crate::cpu::steps::{Backward, Forward, Step};
 use crate::cpu::{Planner, Value};
 use crate::filters::{Border, Kernel, Plane};
@@ -67,10 +68,6 @@ pub struct Laplace;
 /// Zeros beyond the border: `Border::Constant(0.0)`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Zeros;
-
-/// The nearest pixel beyond the border: [`Border::Nearest`].
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Nearest;
 
 /// The image in a mirror beside its last pixel: [`Border::Reflect`].
 #[derive(Clone, Copy, Debug, Default)]

@@ -76,7 +76,7 @@ carrier! {
     /// which both keys and values are made; or `K` for keys and beside them `V` for values.
     CrossAttention<D, H, K = D, V = super::attention::SameAsKeys>;
     /// [`TransformerEncoderLayer`](super::transformer::TransformerEncoderLayer) with sizes as types.
-    TransformerEncoderLayer<D, H, F, N = super::transformer::PostNorm, A = super::relu::Relu, S = super::transformer::Bidirectional, P = ()>;
+    TransformerEncoderLayer<D, H, F, N = super::transformer::PostNorm, A = super::relu::Relu, S = super::transformer::Full, P = ()>;
     /// [`TransformerDecoderLayer`](super::transformer::TransformerDecoderLayer) with sizes as types.
     TransformerDecoderLayer<D, H, F, N = super::transformer::PostNorm, A = super::relu::Relu, S = super::transformer::Causal, P = ()>;
     /// [`LearnedPositions`](super::positions::LearnedPositions) with sizes as types.
@@ -85,6 +85,12 @@ carrier! {
     PatchEmbedding<C, P, D>;
     /// [`Embedding`](super::embedding::Embedding) with sizes as types.
     Embedding<V, D, PaddingIdx = Const<{ usize::MAX }>>;
+    /// [`Rnn`](super::recurrent::Rnn) with sizes as types.
+    Rnn<I, H, Layers = Const<1>>;
+    /// [`Lstm`](super::recurrent::Lstm) with sizes as types.
+    Lstm<I, H, Layers = Const<1>>;
+    /// [`Gru`](super::recurrent::Gru) with sizes as types.
+    Gru<I, H, Layers = Const<1>>;
 }
 
 /// The same layers with other sizes: one impl for each number of arguments, the rest being the defaults.
@@ -133,4 +139,7 @@ resize! {
     LearnedPositions(T, D): (A, B);
     PatchEmbedding(C, P, D): (A, B, E);
     Embedding(V, D, PaddingIdx): (A, B), (A, B, C);
+    Rnn(I, H, Layers): (A, B), (A, B, C);
+    Lstm(I, H, Layers): (A, B), (A, B, C);
+    Gru(I, H, Layers): (A, B), (A, B, C);
 }

@@ -95,16 +95,29 @@ impl LinearSpec {
         x: Var<E, D, T>,
         y: Dims,
     ) -> Result<Var<E, D, T>, D::Err> {
-        let (samples, inputs, outputs) = (x.samples(), self.in_features, self.out_features);
-        let rows = samples * x.dims().numel() / inputs;
-        let bias = if self.bias { Some(site.param(1, &(outputs,))?) } else { None };
-        Var::new(affine(x.view(&(rows, inputs))?, site.param(0, &(outputs, inputs))?, bias)?, samples, y)
+        Ok(project(site, x, [0, self.out_features], self.bias.then_some(1))?.with_dims(y))
     }
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {
         let rows_per_sample = x.dims.numel() / self.in_features;
         planner.step(Dense::new(rows_per_sample, [self.in_features, self.out_features], self.bias), &[x], y)
     }
+}
+
+/// `x Wᵀ + b` on the last dimension, in dfdx operations: `W` `[O, I]` is the layer's parameter number `weight`, and `b` is
+/// number `bias`.
+pub(crate) fn project<E: Float, D: Device<E>, T: Tape<E, D>>(
+    site: &Site<'_, E, D, T>,
+    x: Var<E, D, T>,
+    [weight, outputs]: [usize; 2],
+    bias: Option<usize>,
+) -> Result<Var<E, D, T>, D::Err> {
+    let (samples, dims) = (x.samples(), x.dims());
+    let inputs = dims.size(dims.rank() - 1);
+    let rows = samples * dims.numel() / inputs;
+    let bias = bias.map(|bias| site.param(bias, &(outputs,))).transpose()?;
+    let y = affine(x.view(&(rows, inputs))?, site.param(weight, &(outputs, inputs))?, bias)?; // [R, O]
+    Var::new(y, samples, dims.with(dims.rank() - 1, outputs))
 }
 
 /// A matrix on a device.

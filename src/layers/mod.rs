@@ -38,6 +38,7 @@ pub mod patches;
 pub mod pixel_shuffle;
 pub mod pool;
 pub mod positions;
+pub mod recurrent;
 pub mod relu;
 pub mod repeat;
 pub mod reshape;
@@ -195,6 +196,8 @@ leaves! {
         Embedding(embedding::EmbeddingSpec),
     }
     on_parts {
+        /// A cell that steps along a sequence.
+        Recurrent(recurrent::RecurrentSpec),
         /// Attention with several heads.
         Attention(attention::AttentionSpec),
         /// Attention without parameters.

@@ -12,7 +12,7 @@ use dfdx::shapes::Const;
 ///
 /// Arguments: features, heads, features between the linear layers; then, as types, where the norms stand ([`PostNorm`], or
 /// [`PreNorm`] for `z = x + self_attn(norm1(x))` and so on), the activation `A` ([`Relu`]), what a place sees
-/// ([`Bidirectional`], or [`Causal`]), and what drops numbers behind attention and behind each linear layer (`()`, which is
+/// ([`Full`], or [`Causal`]), and what drops numbers behind attention and behind each linear layer (`()`, which is
 /// nothing, or such as `Dropout<10>`). PyTorch drops weights of attention as well; here they stay.
 ///
 /// # Shapes
@@ -30,7 +30,7 @@ use dfdx::shapes::Const;
 ///
 /// Vaswani et al., [Attention is all you need](https://arxiv.org/abs/1706.03762), 2017; norms before: Xiong et al., [On layer
 /// normalization in the transformer architecture](https://arxiv.org/abs/2002.04745), 2020. Course notes: transformer.
-pub type TransformerEncoderLayer<const D: usize, const H: usize, const F: usize, N = PostNorm, A = Relu, S = Bidirectional, P = ()> =
+pub type TransformerEncoderLayer<const D: usize, const H: usize, const F: usize, N = PostNorm, A = Relu, S = Full, P = ()> =
     generic::TransformerEncoderLayer<Const<D>, Const<H>, Const<F>, N, A, S, P>;
 
 /// A layer of a transformer's decoder: a [`TransformerEncoderLayer`] with attention to the memory, `multihead_attn`, between its
@@ -86,20 +86,20 @@ impl NormPlace for PreNorm {
 
 /// Each place sees all places.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Bidirectional;
+pub struct Full;
 
 /// Each place sees itself and those before it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Causal;
 
-/// What a place of a sequence sees of it: [`Bidirectional`] or [`Causal`].
-#[diagnostic::on_unimplemented(message = "`{Self}` is nothing that a place sees", label = "expected `Bidirectional` or `Causal`")]
+/// What a place of a sequence sees of it: [`Full`] or [`Causal`].
+#[diagnostic::on_unimplemented(message = "`{Self}` is nothing that a place sees", label = "expected `Full` or `Causal`")]
 pub trait Sight: 'static {
     /// Attention that sees this.
     type SelfAttention<D: Size, H: Size>: Layer;
 }
 
-impl Sight for Bidirectional {
+impl Sight for Full {
     type SelfAttention<D: Size, H: Size> = generic::SelfAttention<D, H>;
 }
 

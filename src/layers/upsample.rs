@@ -33,7 +33,7 @@ use dfdx::tensor_ops::Device;
 /// PyTorch's `nn.Upsample`. Course notes: U-Net.
 pub type Upsample2d<const F: usize, Mode = Nearest> = generic::Upsample2d<Const<F>, Mode>;
 
-/// An [`Upsample2d`] that repeats each number.
+/// The number of the nearest pixel: an [`Upsample2d`] that repeats each number, a border that repeats the last pixel.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Nearest;
 

@@ -195,7 +195,7 @@ pub fn encoder_layer(family: &mut Family) {
 /// y = layer(x, mem, tgt_mask=tgt_mask, memory_key_padding_mask=memory_key_padding_mask)
 /// ```
 pub fn decoder_layer(family: &mut Family) {
-    type SeesAll = TransformerDecoderLayer<8, 2, 12, PostNorm, Relu, Bidirectional>;
+    type SeesAll = TransformerDecoderLayer<8, 2, 12, PostNorm, Relu, Full>;
 
     cases!(family:
         "decoderlayer_post_relu": SeesAll, { x: [4, 8], memory: [5, 8] } => [4, 8], X_MEMORY;

@@ -7,7 +7,7 @@
 //! ```
 
 use super::family::{Family, Subject};
-use super::reference::{Comparison, Golden};
+use super::reference::{Comparison, Given, Golden};
 use core::marker::PhantomData;
 use core::ops::Range;
 use dfdx::prelude::{SumTo, TryMul};
@@ -20,7 +20,7 @@ use std::sync::Mutex;
 /// A network of one layer.
 struct Alone<N>(PhantomData<fn() -> N>);
 
-impl<N: Network> Subject for Alone<N> {
+impl<N: Network<Input: Given>> Subject for Alone<N> {
     fn compare<E: Float, G: Engine<E, Cpu>>(&self, golden: &Golden, comparison: &mut Comparison<'_>) -> Result<(), Error>
     where
         Cpu: Backend<E>,
@@ -31,14 +31,17 @@ impl<N: Network> Subject for Alone<N> {
         let names: Vec<String> = params.iter().map(|param| param.name.clone()).collect();
         let state = State { parameters: golden.flat(&params, &names), buffers: Vec::new() };
         let mut engine = G::new(&device, Architecture::of::<N>(), state)?;
-        let inputs: Vec<E> = golden.numbers("x");
-        let samples = inputs.len() / N::Input::WIDTH;
+        let samples = golden.shape("x").iter().product::<usize>() / N::Input::WIDTH;
+        let inputs = N::Input::rows::<E>(N::Input::given(golden, "x"), samples)?;
 
         let outputs = engine.infer(device.tensor_from_vec(inputs.clone(), (inputs.len(),)), samples)?;
         comparison.tensor("y", &outputs.as_vec());
         let objective = WeightedSum::new(golden.numbers("dy"), samples);
         let gradients = engine.gradients(&inputs, samples, None, &objective)?;
-        comparison.tensor("dx", &gradients.inputs);
+        // Ids have no gradient.
+        if golden.has("dx") {
+            comparison.tensor("dx", &gradients.inputs);
+        }
         for param in &params {
             comparison.tensor(&format!("d{}", param.name), &gradients.parameters[param.range()]);
         }
@@ -87,7 +90,7 @@ impl<E: Float, D: Device<E>> Objective<E, D> for WeightedSum<E> {
 }
 
 impl Family {
-    fn layer<L: Layer + 'static, I: Sample, O: Sample>(&mut self, name: &str) {
+    fn layer<L: Layer + 'static, I: Given, O: Sample>(&mut self, name: &str) {
         const { formwork::types::check::<Net<L, I, O>>() };
         self.check(name, &Alone::<Net<L, I, O>>(PhantomData));
     }
@@ -358,4 +361,13 @@ pub fn group_norm(family: &mut Family) {
     family.layer::<GroupNorm<2, 6>, Rank3<6, 4, 3>, Rank3<6, 4, 3>>("groupnorm_g2");
     family.layer::<GroupNorm<4, 4>, Rank3<4, 3, 3>, Rank3<4, 3, 3>>("groupnorm_instance");
     family.layer::<GroupNorm<3, 6>, Rank1<6>, Rank1<6>>("groupnorm_flat_g3");
+}
+
+/// ```python
+/// layer = torch.nn.Embedding(num_embeddings, embedding_dim, padding_idx)
+/// ```
+pub fn embedding(family: &mut Family) {
+    family.layer::<Embedding<7, 4>, Ids<7, Rank1<5>>, Rank2<5, 4>>("embedding_plain");
+    family.layer::<Embedding<6, 3, 0>, Ids<6, Rank1<6>>, Rank2<6, 3>>("embedding_padding");
+    family.layer::<Embedding<1, 2>, Ids<1, Rank0>, Rank1<2>>("embedding_one_row");
 }

@@ -6,10 +6,14 @@ use super::optimizers::{AdamHyper, Hyper};
 use super::reference::{Comparison, Given, Golden};
 use core::marker::PhantomData;
 use core::ops::Range;
-use formwork::engine::Engine;
+use dfdx::tensor::Tape;
+use dfdx::tensor_ops::Device;
+use formwork::data::Target;
+use formwork::engine::{Engine, Flat};
 use formwork::prelude::*;
 use safetensors::Dtype;
 use serde::Deserialize;
+use std::sync::Mutex;
 
 #[derive(Deserialize)]
 struct Training {
@@ -43,6 +47,12 @@ impl<N: Network<Input: Given>, T: Stored, L: Loss<N::Output, T>> Trained<N, T, L
             comparison.tensor(&format!("{prefix}{name}"), &numbers);
         }
     }
+
+    fn compare_buffers<E: Float>(&self, comparison: &mut Comparison<'_>, prefix: &str, numbers: &[E]) {
+        for buffer in N::buffers() {
+            comparison.tensor(&format!("{prefix}{}", buffer.name), &numbers[buffer.range()]);
+        }
+    }
 }
 
 impl<N: Network<Input: Given>, T: Stored, L: Loss<N::Output, T>> Subject for Trained<N, T, L> {
@@ -50,13 +60,14 @@ impl<N: Network<Input: Given>, T: Stored, L: Loss<N::Output, T>> Subject for Tra
     where
         Cpu: Backend<E>,
     {
-        let data = Dataset::<N::Input, T, E>::new(N::Input::given(golden, "x"), T::stored(golden))?;
-        let batch = data.all();
+        let batch = MiniBatch::<N::Input, T, E>::new(N::Input::given(golden, "x"), T::stored(golden))?;
         let mut model = Model::<N, E, Cpu, G>::try_new(&Cpu::default(), 0, Scheme::default())?;
         model.set_parameters(&golden.flat(&N::parameters(), &self.names))?;
+        model.set_buffers(&N::buffers().iter().flat_map(|buffer| golden.numbers::<E>(&buffer.name)).collect::<Vec<E>>())?;
 
-        comparison.tensor("y", &model.predict(&batch)?);
-        let gradients = model.gradients(&batch, &self.loss)?;
+        let recorded = Recorded { loss: &self.loss, outputs: Mutex::default() };
+        let gradients = model.gradients(&batch, &recorded)?;
+        comparison.tensor("y", &recorded.outputs::<E>());
         comparison.tensor("loss", &[gradients.loss]);
         if golden.has("dx") {
             comparison.tensor("dx", &gradients.inputs);
@@ -65,11 +76,54 @@ impl<N: Network<Input: Given>, T: Stored, L: Loss<N::Output, T>> Subject for Tra
 
         let Training { steps, adam } = golden.hyper();
         let mut optimizer = adam.optimizer();
-        let before_steps: Result<Vec<E>, Error> = (0..steps).map(|_| model.train(&batch, &self.loss, &mut optimizer)).collect();
-        comparison.tensor("losses", &[before_steps?, vec![model.evaluate(&data, &self.loss)?]].concat());
+        let mut losses = vec![model.train(&batch, &self.loss, &mut optimizer)?];
+        self.compare_buffers(comparison, "after1.", &model.buffers());
+        for _ in 1..steps {
+            losses.push(model.train(&batch, &self.loss, &mut optimizer)?);
+        }
+        losses.push(model.gradients(&batch, &self.loss)?.loss);
+        comparison.tensor("losses", &losses);
         self.compare_params(golden, comparison, "after3.", &model.parameters());
+        self.compare_buffers(comparison, "after3.", &model.buffers());
         comparison.tensor("y_eval_after3", &model.predict(&batch)?);
         Ok(())
+    }
+}
+
+/// A loss that keeps the outputs that it is given, which are one chunk.
+struct Recorded<'a, L> {
+    loss: &'a L,
+    outputs: Mutex<Vec<f64>>,
+}
+
+impl<L> Recorded<'_, L> {
+    fn keep<E: Float>(&self, outputs: &[E]) {
+        *self.outputs.lock().expect("nothing panics while outputs are kept") = outputs.iter().map(|y| y.f64()).collect();
+    }
+
+    fn outputs<E: Float>(self) -> Vec<E> {
+        self.outputs.into_inner().expect("nothing panics while outputs are kept").into_iter().map(E::of).collect()
+    }
+}
+
+impl<O: Sample, T: Target, L: Loss<O, T>> Loss<O, T> for Recorded<'_, L> {
+    fn part<E: Float>(&self, outputs: &[E], targets: &[T::Number<E>], scale: E, d_outputs: &mut [E]) -> E {
+        self.keep(outputs);
+        self.loss.part(outputs, targets, scale, d_outputs)
+    }
+
+    fn terms(&self) -> usize {
+        self.loss.terms()
+    }
+
+    fn taped<E: Float, D: Device<E>, Tp: Tape<E, D>>(
+        &self,
+        outputs: Flat<E, D, Tp>,
+        samples: usize,
+        targets: &[T::Number<E>],
+    ) -> Result<Tensor<Rank0, E, D, Tp>, D::Err> {
+        self.keep(&outputs.as_vec());
+        self.loss.taped(outputs, samples, targets)
     }
 }
 
@@ -162,6 +216,88 @@ struct LeNetAvg {
 pub fn lenet(family: &mut Family) {
     family.model::<LeNet, Class<10>>("model_lenet", CrossEntropy::default(), str::to_owned);
     family.model::<LeNetAvg, Class<4>>("model_lenet_avg", CrossEntropy::default(), str::to_owned);
+}
+
+#[derive(Layer)]
+struct DoubleConv<const I: usize, const O: usize> {
+    conv1: NoBias<Conv2d<I, O, 3, 1, 1>>,
+    bn1: BatchNorm2d<O>,
+    relu1: Relu,
+    conv2: NoBias<Conv2d<O, O, 3, 1, 1>>,
+    bn2: BatchNorm2d<O>,
+    relu2: Relu,
+}
+
+/// The lower level of a U-Net on 4, 8 and 16 channels; `Up` doubles height and width and halves the 16 channels.
+#[derive(Layer)]
+struct Bottom<Up> {
+    pool: MaxPool2d<2>,
+    bottom: DoubleConv<8, 16>,
+    up2: Up,
+}
+
+#[derive(Layer)]
+struct Middle<Up2, Up1> {
+    pool: MaxPool2d<2>,
+    enc2: DoubleConv<4, 8>,
+    #[layer(flatten)]
+    skip: SkipConcat<Bottom<Up2>>,
+    dec2: DoubleConv<16, 8>,
+    up1: Up1,
+}
+
+#[derive(Layer)]
+struct UNet<Up2, Up1> {
+    enc1: DoubleConv<1, 4>,
+    #[layer(flatten)]
+    skip: SkipConcat<Middle<Up2, Up1>>,
+    dec1: DoubleConv<8, 4>,
+    head: Conv2d<4, 1, 1>,
+}
+
+/// The class is the case's `source`: two levels of skips, and transposed convolution or nearest neighbours on the way up.
+pub fn unet(family: &mut Family) {
+    type Transposed = UNet<ConvTranspose2d<16, 8, 2, 2>, ConvTranspose2d<8, 4, 2, 2>>;
+    type Nearest = UNet<(Upsample2d<2>, Conv2d<16, 8, 3, 1, 1>), (Upsample2d<2>, Conv2d<8, 4, 3, 1, 1>)>;
+    type Image<const H: usize, const W: usize> = Rank3<1, H, W>;
+
+    family.model::<Net<Transposed, Image<16, 16>, Image<16, 16>>, Values<Image<16, 16>>>("model_unet_transposed", BceWithLogits, str::to_owned);
+    family.model::<Net<Nearest, Image<12, 20>, Image<12, 20>>, Values<Image<12, 20>>>("model_unet_nearest", BceWithLogits, str::to_owned);
+}
+
+#[network([9, 5] => [3])]
+struct LstmClassifier {
+    lstm: Last<Lstm<5, 10>>,
+    fc: Linear<10, 3>,
+}
+
+#[network([ids < 12; 8] => [4])]
+struct LstmOfTokens {
+    emb: Embedding<12, 6>,
+    lstm: Last<Bidirectional<Lstm<6, 7>>>,
+    fc: Linear<14, 4>,
+}
+
+/// ```python
+/// class LSTMClassifier(nn.Module):
+///     def __init__(self, vocab, features, hidden, layers, bidirectional, classes):
+///         super().__init__()
+///         # vocab = 0: x holds real vectors [N,T,features]; else token ids [N,T]
+///         self.emb = nn.Embedding(vocab, features) if vocab else None
+///         self.lstm = nn.LSTM(features, hidden, num_layers=layers, batch_first=True, bidirectional=bidirectional)
+///         self.fc = nn.Linear(hidden * (2 if bidirectional else 1), classes)
+///         self.bi = bidirectional
+///
+///     def forward(self, x):
+///         if self.emb is not None:
+///             x = self.emb(x)
+///         _, (h, _) = self.lstm(x)
+///         last = torch.cat([h[-2], h[-1]], 1) if self.bi else h[-1]
+///         return self.fc(last)
+/// ```
+pub fn lstm_classifier(family: &mut Family) {
+    family.model::<LstmClassifier, Class<3>>("model_lstm", CrossEntropy::default(), str::to_owned);
+    family.model::<LstmOfTokens, Class<4>>("model_lstm_tokens_bi", CrossEntropy::default(), str::to_owned);
 }
 
 #[network([ids < 15; 7] => [4])]

@@ -129,9 +129,14 @@ impl Golden {
         entry.unwrap_or_else(|| panic!("{}: the index has no tensor {tensor}", self.case.name))
     }
 
+    /// Whether the case has such a tensor.
+    pub fn has(&self, tensor: &str) -> bool {
+        self.case.tensors.iter().any(|entry| entry.name == tensor)
+    }
+
     /// The numbers of a tensor, rounded to the precision that is wanted; counters are numbers too.
     pub fn numbers<E: Float>(&self, tensor: &str) -> Vec<E> {
-        if tensor.starts_with("num_batches_tracked") {
+        if tensor.contains("num_batches_tracked") {
             return self.classes(tensor).into_iter().map(|count| E::of(count as f64)).collect();
         }
         <f64 as Float>::from_le_bytes(&self.data(tensor, Dtype::F64)).into_iter().map(E::of).collect()
