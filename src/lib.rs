@@ -67,6 +67,7 @@ mod noise;
 pub mod portable;
 pub mod prelude;
 pub mod regression;
+mod stream;
 mod summary;
 pub mod types;
 
@@ -144,4 +145,5 @@ pub use formwork_derive::rule;
 pub use gradient_check::gradient_check;
 pub use model::Model;
 pub use noise::Noise;
+pub use stream::{Sequence, Stream};
 pub use summary::{Row, Summary};

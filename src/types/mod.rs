@@ -14,6 +14,7 @@ mod parts;
 mod sample;
 mod size;
 mod spec;
+mod stream;
 mod text;
 
 pub use cost::{Cost, cost, scalars};
@@ -29,4 +30,5 @@ pub use size::{Extent, Minus, Over, Plus, Resize, Size, Times};
 pub use spec::{Branch, Chain, Field, Join, Layer, Prefix, Repeat, Spec, Tied};
 #[doc(hidden)]
 pub use spec::{Called, SourceName};
+pub(crate) use stream::check_stream;
 pub use text::{Label, Message, Text};
