@@ -64,6 +64,8 @@ pub(crate) struct Plan<E> {
     /// Values whose gradient nobody writes.
     pub dead_ends: Vec<usize>,
     pub output: usize,
+    /// The value that each layer makes, in order.
+    pub layers: Vec<usize>,
     /// Numbers of the workspace for one sample: values and what steps leave for the way back, and gradients.
     pub per_sample: [usize; 2],
     /// Numbers that steps know of the whole batch.
@@ -77,7 +79,7 @@ pub(crate) struct Plan<E> {
 impl<E: Float> Plan<E> {
     /// The plan of a network.
     pub(crate) fn new(network: &Architecture) -> Self {
-        let mut planner = Planner { nodes: Vec::new(), values: vec![network.input.numel()], at: [0..0, 0..0], stream: 0 };
+        let mut planner = Planner { nodes: Vec::new(), values: vec![network.input.numel()], at: [0..0, 0..0], layers: Vec::new(), stream: 0 };
         let x = planner.inputs(network.input);
         let y = planner.lower(network.spec, x);
         let output = planner.outputs(y, network.output);
@@ -92,6 +94,7 @@ pub(crate) struct Planner<E> {
     values: Vec<usize>,
     /// The parameters and the buffers of the layer that is being lowered.
     at: [Range<usize>; 2],
+    layers: Vec<usize>,
     stream: u64,
 }
 
@@ -170,7 +173,9 @@ impl<E: Float> Planner<E> {
                     *range = range.end..range.end + numel;
                 }
                 self.stream += 1;
-                leaf.plan(self, x, y)
+                let y = leaf.plan(self, x, y);
+                self.layers.push(y.x.id);
+                y
             }
             Spec::Chain(Chain { fields }) => fields.iter().fold(x, |x, field| self.lower(field.spec, x)),
             Spec::Branch(branch) => self.lower_branch(branch, x, output(spec, x).x),
@@ -233,6 +238,7 @@ impl<E: Float> Planner<E> {
             nodes: self.nodes,
             values,
             output: output.id,
+            layers: self.layers,
             per_sample: [data.0, grads.0],
             known: known.0,
             params: self.at[0].end,
