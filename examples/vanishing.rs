@@ -1,4 +1,5 @@
-//! Expect `first layer / last layer: sigmoid 4.3e-31, ReLU 6.4e-1, batch norm 6.0e3, skips 6.5e0` on the last line.
+//! Expect `first layer / last layer: sigmoid 4.3e-31, ReLU 6.4e-1, batch norm 6.0e3, skips 6.5e0` on the last line,
+//! or other numbers of these sizes for other seeds.
 //!
 //! Shows how gradients vanish and explode in networks of 50 hidden layers, before any training: for each layer the norm of the
 //! gradient with respect to its outputs, as a drawing and as a table.

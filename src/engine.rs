@@ -68,6 +68,42 @@ pub struct Gradients<E> {
     pub parameters: Vec<E>,
 }
 
+/// The weights that a layer of attention has given to keys: for looking at. A query's weights sum to one, or are all zero where
+/// it sees no key.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttentionMap<E> {
+    /// `H`.
+    pub heads: usize,
+    /// `T`, how many places attend.
+    pub queries: usize,
+    /// `S`, how many places are attended to.
+    pub keys: usize,
+    /// `[B, H, T, S]`, sample by sample.
+    pub weights: Vec<E>,
+}
+
+impl<E: Float> AttentionMap<E> {
+    /// Of no samples.
+    pub(crate) fn empty([heads, queries, keys]: [usize; 3]) -> Self {
+        AttentionMap { heads, queries, keys, weights: Vec::new() }
+    }
+
+    /// The weights in one head of one sample, `[T, S]`; both are counted from 0 and are there.
+    pub fn head(&self, sample: usize, head: usize) -> &[E] {
+        let numel = self.queries * self.keys;
+        &self.weights[(sample * self.heads + head) * numel..][..numel]
+    }
+
+    /// The mean over the heads of one sample, `[T, S]`.
+    pub fn mean(&self, sample: usize) -> Vec<E> {
+        let mut mean = vec![E::zero(); self.queries * self.keys];
+        for head in 0..self.heads {
+            mean.iter_mut().zip(self.head(sample, head)).for_each(|(sum, &weight)| *sum += weight / E::of(self.heads as f64));
+        }
+        mean
+    }
+}
+
 /// A network as values: what an engine is made for.
 #[derive(Clone, Copy)]
 pub struct Architecture {
@@ -127,6 +163,12 @@ pub trait Engine<E: Float, D: Device<E>>: Sized {
     /// # Errors
     /// Those of the device.
     fn infer(&self, inputs: Flat<E, D>, samples: usize) -> Result<Flat<E, D>, Error>;
+
+    /// The weights of all layers of attention, in order, for some samples.
+    ///
+    /// # Errors
+    /// Those of the device.
+    fn attention(&self, inputs: Flat<E, D>, samples: usize) -> Result<Vec<AttentionMap<E>>, Error>;
 
     /// One step of an optimizer; returns the loss before it. With noise the network is being trained: it drops numbers, and
     /// normalises by the statistics of the batch.

@@ -2,7 +2,7 @@
 
 use crate::cpu::Static;
 use crate::data::{Dataset, MiniBatch, Target};
-use crate::engine::{Architecture, Backend, Engine, Gradients, Objective, State, TapedScalar};
+use crate::engine::{Architecture, AttentionMap, Backend, Engine, Flat, Gradients, Objective, State, TapedScalar};
 use crate::error::Error;
 use crate::float::Float;
 use crate::learn::{Bound, ByTape, Loss, Optimizer, Scheme, init};
@@ -180,9 +180,39 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
         if batch.is_empty() {
             return Ok(Vec::new()); // dfdx cannot read a tensor of no numbers
         }
-        let inputs = self.device.try_tensor_from_vec(batch.inputs().to_vec(), (batch.inputs().len(),));
-        let outputs = self.engine.infer(inputs.map_err(Error::device("copying the inputs to it"))?, batch.len())?;
-        Ok(outputs.as_vec())
+        Ok(self.engine.infer(self.upload(batch)?, batch.len())?.as_vec())
+    }
+
+    /// The weights of all layers of attention, in the order in which a sample comes to them, for the samples of a batch: who looks
+    /// at whom, to be drawn.
+    ///
+    /// # Errors
+    /// Those of the device.
+    ///
+    /// # Examples
+    /// ```
+    /// use formwork::prelude::*;
+    ///
+    /// #[network([ids < 27; 5] => [5, 8])]
+    /// type Reader = (Embedding<27, 8>, Residual<CausalSelfAttention<8, 2>>);
+    ///
+    /// let model = Model::<Reader>::new(0);
+    /// let words = Dataset::<Ids<27, Rank1<5>>, Class<1>>::new(vec![8, 5, 12, 12, 15], vec![0]).unwrap();
+    /// let maps = model.attention(&words.all()).unwrap();
+    /// assert_eq!((maps.len(), maps[0].heads), (1, 2));
+    /// // The first letter sees itself alone.
+    /// assert_eq!(maps[0].mean(0)[..5], [1.0, 0.0, 0.0, 0.0, 0.0]);
+    /// ```
+    pub fn attention<T: Target>(&self, batch: &MiniBatch<N::Input, T, E>) -> Result<Vec<AttentionMap<E>>, Error> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.engine.attention(self.upload(batch)?, batch.len())
+    }
+
+    fn upload<T: Target>(&self, batch: &MiniBatch<N::Input, T, E>) -> Result<Flat<E, D>, Error> {
+        let inputs = batch.inputs();
+        self.device.try_tensor_from_vec(inputs.to_vec(), (inputs.len(),)).map_err(Error::device("copying the inputs to it"))
     }
 
     /// The mean loss over a data set, without the randomness of training.

@@ -43,7 +43,9 @@ type Reader = (
     Dropout<25>,
     Linear<192, 32>,
     Tanh,
-    Linear<32, 10>,
+    Reshape<Rank2<8, 4>>,
+    Last<Bidirectional<Gru<4, 5>>>,
+    Linear<10, 10>,
 );
 
 /// The only test of this file, so that no other one allocates beside it.

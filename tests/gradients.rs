@@ -101,6 +101,13 @@ gradients! {
     group_norm_of_a_sequence: GroupNorm<1, 4>, [4, 5] => [4, 5];
     group_norm_without_affine: NoAffine<GroupNorm<2, 4>>, [4, 3, 3] => [4, 3, 3];
     instance_norm: GroupNorm<3, 3>, [3, 4, 4] => [3, 4, 4];
+    patch_embedding: PatchEmbedding<2, 3, 4>, [2, 6, 3] => [2, 4];
+    transpose: (Transpose, Linear<3, 2>), [3, 7] => [7, 2];
+    sinusoidal_positions: (SinusoidalPositions, Tanh), [3, 5] => [3, 5];
+    learned_positions: (LearnedPositions<4, 5>, Tanh), [3, 5] => [3, 5];
+    scale: (Scale<1, 3>, Tanh), [3, 5] => [3, 5];
+    sqrt_scale: (SqrtScale<5>, Tanh), [3, 5] => [3, 5];
+    last_step_without_padding: LastStep, [4, 3] => [3];
     nothing: (), [3] => [3];
     sequence: (Linear<4, 5>, Tanh, Linear<5, 2>), [4] => [2];
     residual: Residual<(Linear<4, 5>, Tanh, Linear<5, 4>)>, [4] => [4];
@@ -115,6 +122,21 @@ gradients! {
     parallel: (Parallel<(Conv2d<2, 3, 3, 1, 1>, Conv2d<2, 1, 1>, ())>, Tanh), [2, 4, 4] => [6, 4, 4];
     parallel_sum: (Parallel<(Linear<4, 3>, (Linear<4, 5>, Tanh, Linear<5, 3>), Linear<4, 3>), Sum>, Tanh), [4] => [3];
     a_layer_of_ones_own: (Linear<3, 3>, Jitter<3>, Tanh), [5, 3] => [5, 3];
+    rnn: Rnn<3, 4>, [5, 3] => [5, 4];
+    rnn_of_one_step: Rnn<3, 4>, [1, 3] => [1, 4];
+    lstm: Lstm<3, 4>, [5, 3] => [5, 4];
+    gru: Gru<3, 4>, [5, 3] => [5, 4];
+    rnn_stacked: Rnn<3, 4, 2>, [5, 3] => [5, 4];
+    lstm_stacked: Lstm<3, 4, 3>, [4, 3] => [4, 4];
+    gru_stacked: NoBias<Gru<3, 4, 2>>, [4, 3] => [4, 4];
+    rnn_both_ways: Bidirectional<Rnn<3, 4>>, [5, 3] => [5, 8];
+    lstm_both_ways: Bidirectional<Lstm<3, 2, 2>>, [4, 3] => [4, 4];
+    gru_both_ways: Bidirectional<Gru<3, 2, 2>>, [4, 3] => [4, 4];
+    rnn_last: (Last<Rnn<3, 4>>, Linear<4, 2>), [5, 3] => [2];
+    lstm_last: (Tanh, Last<Bidirectional<Lstm<3, 2, 2>>>, Tanh), [4, 3] => [4];
+    gru_last: Last<Gru<3, 4, 2>>, [4, 3] => [4];
+    recurrent_within_a_skip: (Residual<Gru<4, 4>>, SkipConcat<Lstm<4, 4>>), [5, 4] => [10, 4];
+    recurrent_shared: RepeatShared<Lstm<4, 4>, 2>, [5, 4] => [5, 4];
     cnn: (Conv2d<1, 3, 3, 1, 1>, Gelu, AvgPool2d<2>, Conv2d<3, 4, 3>, Tanh, Flatten, Linear<16, 3>, LogSoftmax), [1, 8, 8] => [3];
 }
 
@@ -137,7 +159,45 @@ gradients_of_networks! {
     embedding_of_one_id: Embedding<5, 3>, [ids < 5] => [3];
     embedding_with_a_row_for_padding: (Embedding<6, 3, 5>, Tanh), [ids < 5; 4] => [4, 3];
     tied: Tied<Embedding<5, 3>, (Linear<3, 3>, Tanh), NoBias<Linear<3, 5>>>, [ids < 5; 4] => [4, 5];
+    self_attention: SelfAttention<6, 2>, [5, 6] => [5, 6];
+    self_attention_on_padding: NoBias<SelfAttention<6, 3>>, { x: [5, 6], padding: [5] } => [5, 6];
+    causal_self_attention: CausalSelfAttention<4, 2>, [19, 4] => [19, 4];
+    causal_self_attention_on_padding: CausalSelfAttention<4, 1>, { x: [18, 4], padding: [18] } => [18, 4];
+    cross_attention: CrossAttention<6, 2>, { x: [4, 6], memory: [5, 6], memory_padding: [5] } => [4, 6];
+    cross_attention_to_another_width: NoBias<generic::CrossAttention<Const<4>, Const<2>, Const<3>>>, { x: [17, 4], memory: [5, 3] } => [17, 4];
+    cross_attention_to_keys_beside_values: generic::CrossAttention<Const<4>, Const<2>, Const<4>, Const<4>>, { x: [3, 4], memory: [5, 8] } => [3, 4];
+    scaled_dot_product: ScaledDotProductAttention, { x: [2, 4, 3], memory: [2, 5, 7], memory_padding: [5], attention_mask: [2, 4, 5] } => [2, 4, 4];
+    scaled_dot_product_of_one_head: (Linear<3, 3>, ScaledDotProductAttention<1, 3>), { x: [4, 3], memory: [5, 5] } => [4, 2];
+    causal_scaled_dot_product: CausalScaledDotProductAttention, { x: [17, 2], memory: [3, 3], attention_mask: [17, 3] } => [17, 1];
+    causal_scaled_dot_product_of_few_queries: CausalScaledDotProductAttention, { x: [3, 2], memory: [7, 3], memory_padding: [7] } => [3, 1];
+    transformer_encoder_layer: TransformerEncoderLayer<4, 2, 5>, { x: [3, 4], padding: [3] } => [3, 4];
+    transformer_encoder_layer_with_dropout: TransformerEncoderLayer<4, 1, 3, PreNorm, Gelu, Causal, Dropout<30>>, [3, 4] => [3, 4];
+    transformer_decoder_layer: TransformerDecoderLayer<4, 2, 3, PreNorm, Gelu>, { x: [3, 4], memory: [2, 4], memory_padding: [2] } => [3, 4];
+    translator: (
+        Encode<(Embedding<6, 4>, SinusoidalPositions, TransformerEncoderLayer<4, 2, 3, PostNorm, Gelu>)>,
+        Embedding<5, 4>,
+        LearnedPositions<4, 4>,
+        TransformerDecoderLayer<4, 2, 3, PostNorm, Gelu>,
+        Linear<4, 5>,
+    ), { x: [ids < 5; 3], padding: [3], memory: [ids < 6; 4], memory_padding: [4] } => [3, 5];
+    mean_over_time: MeanOverTime, { x: [5, 3], padding: [5] } => [3];
+    last_step: (LastStep, Tanh), { x: [5, 3], padding: [5] } => [3];
+    vision_transformer: (
+        PatchEmbedding<2, 2, 4>, LearnedPositions<6, 4>, TransformerEncoderLayer<4, 2, 3, PreNorm, Tanh>, LayerNorm<4>, MeanOverTime, Linear<4, 3>,
+    ), [2, 4, 6] => [3];
     encode: (Encode<(Embedding<5, 3>, Tanh)>, Linear<2, 2>), { x: [4, 2], memory: [ids < 5; 3] } => { x: [4, 2], memory: [3, 3] };
+    rnn_with_state: WithState<Rnn<3, 4>>, { x: [5, 3], hidden: [1, 4] } => { x: [5, 4], hidden: [1, 4] };
+    lstm_with_state: WithState<Lstm<3, 4>>, { x: [5, 3], hidden: [1, 4], cell: [1, 4] } => { x: [5, 4], hidden: [1, 4], cell: [1, 4] };
+    lstm_with_state_of_one_step: (Embedding<7, 3>, WithState<Lstm<3, 2, 2>>), { x: [ids < 7; 1], hidden: [2, 2], cell: [2, 2] } => { x: [1, 2], hidden: [2, 2], cell: [2, 2] };
+    gru_with_state: WithState<Bidirectional<Gru<3, 2, 2>>>, { x: [4, 3], hidden: [4, 2] } => { x: [4, 4], hidden: [4, 2] };
+    gru_with_state_that_is_not_returned: WithState<Gru<3, 4>>, { x: [5, 3], hidden: [1, 4] } => [5, 4];
+    gru_of_which_the_state_alone_is_learned: (WithState<Gru<3, 4>>, Dropout<99>), { x: [5, 3], hidden: [1, 4] } => { x: [5, 4], hidden: [1, 4] };
+    states_that_go_through_two_layers: (WithState<Gru<3, 4>>, WithState<Rnn<4, 4>>), { x: [5, 3], hidden: [1, 4] } => { x: [5, 4], hidden: [1, 4] };
+    lstm_last_with_state: Last<WithState<Bidirectional<Lstm<3, 2>>>>, { x: [4, 3], hidden: [2, 2], cell: [2, 2] } => { x: [4], hidden: [2, 2], cell: [2, 2] };
+    rnn_with_padding: Rnn<3, 4>, { x: [6, 3], padding: [6] } => [6, 4];
+    lstm_with_padding: (Tanh, Bidirectional<Lstm<3, 2, 2>>), { x: [6, 3], padding: [6] } => [6, 4];
+    gru_with_padding: Last<Bidirectional<Gru<3, 4>>>, { x: [6, 3], padding: [6] } => [8];
+    lstm_with_padding_and_state: WithState<Lstm<3, 4>>, { x: [6, 3], hidden: [1, 4], cell: [1, 4], padding: [6] } => { x: [6, 4], hidden: [1, 4], cell: [1, 4] };
     encode_within_a_skip: Residual<(Encode<Linear<3, 3>>, Linear<2, 2>)>, { x: [4, 2], memory: [6, 3] } => { x: [4, 2], memory: [6, 3] };
 }
 
@@ -150,13 +210,13 @@ impl<const D: usize> Layer for Jitter<D> {
         args: &[D],
         rule: formwork::rule!([t, d] => [t, d]),
         params: &[Param::weight("weight", &[D], 1, 1)],
-        meaning: &Scale,
+        meaning: &Factors,
     });
 }
 
-struct Scale;
+struct Factors;
 
-impl Meaning for Scale {
+impl Meaning for Factors {
     fn forward<E: Float, D: Device<E>, T: Tape<E, D>>(&self, site: &Site<'_, E, D, T>, x: Var<E, D, T>, y: Dims) -> Result<Var<E, D, T>, D::Err> {
         let (samples, d) = (x.samples(), y.size(1));
         let shape = (samples * y.size(0), d);
@@ -214,7 +274,7 @@ fn samples<E: Float>(input: Parts<Dims>) -> Vec<E> {
         _ => x,
     };
     let mut numbers = random::<E>(1, SAMPLES * input.numel()).into_iter();
-    let mut sample = || parts.iter().flat_map(|&(slot, dims)| (0..dims.numel()).map(move |i| (slot, dims, i))).collect::<Vec<_>>();
+    let sample = || parts.iter().flat_map(|&(slot, dims)| (0..dims.numel()).map(move |i| (slot, dims, i))).collect::<Vec<_>>();
     (0..SAMPLES).flat_map(|_| sample()).zip(&mut numbers).map(|((slot, dims, i), x)| number(slot, dims, i, x)).collect()
 }
 

@@ -1,5 +1,8 @@
 //! Networks of every kind compile, and what is known of them in constants is right.
 
+use formwork::cpu::Static;
+use formwork::engine::Engine;
+use formwork::portable::Portable;
 use formwork::prelude::*;
 use formwork::types::NamedParam;
 use typenum::{Prod, U4, U8};
@@ -347,4 +350,70 @@ fn a_u_net_of_any_depth_is_one_block_in_itself() {
     assert_eq!(dims_of::<UNetOfBlocks>("2.0.4.weight"), [8, 4, 2, 2]);
     assert_eq!(dims_of::<UNetOfBlocks>("2.0.3.0.3.0.1.weight"), [32, 16, 3, 3]);
     runs::<UNetOfBlocks>();
+}
+
+/// Reads one sequence and writes another: two inputs, each with padding of its own.
+#[network({ x: [ids < 7; 4], padding: [4], memory: [ids < 9; 6], memory_padding: [6] } => [4, 7])]
+struct Translator {
+    encoder: Encode<(Embedding<9, 8>, SinusoidalPositions, Repeat<TransformerEncoderLayer<8, 2, 12>, 2>)>,
+    embedding: Embedding<7, 8>,
+    positions: LearnedPositions<4, 8>,
+    decoder: Repeat<TransformerDecoderLayer<8, 2, 12, PreNorm, Gelu>, 2>,
+    fc: Linear<8, 7>,
+}
+
+#[test]
+fn an_encoder_and_a_decoder_are_one_network() {
+    assert_eq!(names::<Translator>()[1], "encoder.2.0.self_attn.in_proj_weight");
+    assert_eq!(dims_of::<Translator>("decoder.1.multihead_attn.in_proj_weight"), [24, 8]);
+    let translated = |read: [usize; 6], padding: [f32; 6]| {
+        let inputs = (vec![1, 2, 3, 0], vec![0.0, 0.0, 0.0, 1.0], read.to_vec(), padding.to_vec());
+        let data = Dataset::<<Translator as Network>::Input, Class<1>>::new(inputs, vec![0]).unwrap();
+        let model = Model::<Translator>::new(0);
+        let maps: Vec<[usize; 3]> = model.attention(&data.all()).unwrap().iter().map(|map| [map.heads, map.queries, map.keys]).collect();
+        assert_eq!(maps, [[2, 6, 6], [2, 6, 6], [2, 4, 4], [2, 4, 6], [2, 4, 4], [2, 4, 6]]);
+        model.predict(&data.all()).unwrap()
+    };
+    let padding = [0.0, 0.0, 0.0, 0.0, 1.0, 1.0];
+    let expected = translated([8, 5, 1, 3, 0, 0], padding);
+    assert_eq!(translated([8, 5, 1, 3, 7, 6], padding), expected, "padding is not read");
+    assert_ne!(translated([8, 5, 2, 3, 0, 0], padding), expected, "what is no padding is read");
+}
+
+#[network({ x: [3, 4], padding: [3] } => [3, 4])]
+type Alone = SelfAttention<4, 2>;
+
+/// What the layer makes of padding alone, on an engine.
+fn of_padding_alone<G: Engine<f32, Cpu>>() {
+    let numbers = (vec![0.5; 12], vec![1.0; 3]);
+    let data = Dataset::<<Alone as Network>::Input, Values<Rank2<3, 4>>>::new(numbers, vec![0.0; 12]).unwrap();
+    let mut model = Model::<Alone, f32, Cpu, G>::try_new(&Cpu::default(), 0, Scheme::default()).unwrap();
+    let mut parameters = model.parameters();
+    let (_, bias) = parameters.split_at_mut(Alone::SCALARS - 4);
+    bias.copy_from_slice(&[1.0, 2.0, 3.0, 4.0]);
+    model.set_parameters(&parameters).unwrap();
+    assert_eq!(model.predict(&data.all()).unwrap(), [1.0, 2.0, 3.0, 4.0].repeat(3));
+    assert!(model.attention(&data.all()).unwrap()[0].weights.iter().all(|&weight| weight == 0.0));
+    let gradients = model.gradients(&data.all(), &Mse).unwrap();
+    assert!(gradients.inputs.iter().all(|&d| d == 0.0));
+    let (before, bias) = gradients.parameters.split_at(Alone::SCALARS - 4);
+    assert!(before.iter().all(|&d| d == 0.0) && bias.iter().all(|&d| d > 0.0));
+}
+
+#[test]
+fn a_place_with_nobody_to_attend_to_is_the_bias_alone() {
+    of_padding_alone::<Static<f32>>();
+    of_padding_alone::<Portable<f32, Cpu>>();
+}
+
+#[block]
+type Broad<const D: usize> = (TransformerEncoderLayer<D, 4, { 4 * D }, PreNorm, Gelu>, CausalSelfAttention<{ D / 2 * 2 }, 4>);
+
+#[network([5, 16] => [5, 16])]
+type OfBlocks = Broad<16>;
+
+#[test]
+fn a_block_computes_the_sizes_of_transformers() {
+    assert_eq!(dims_of::<OfBlocks>("0.linear1.weight"), [64, 16]);
+    runs::<OfBlocks>();
 }

@@ -114,10 +114,20 @@ fn parts(stream: ParseStream<'_>) -> Result<Sample> {
 
 /// The type of what is beside the input under this name.
 fn side(name: &Ident) -> Result<Ident> {
-    let sides = [("padding", "Padding"), ("memory", "Memory"), ("memory_padding", "MemoryPadding"), ("hidden", "Hidden"), ("cell", "Cell")];
+    let sides = [
+        ("padding", "Padding"),
+        ("memory", "Memory"),
+        ("memory_padding", "MemoryPadding"),
+        ("attention_mask", "AttentionMask"),
+        ("hidden", "Hidden"),
+        ("cell", "Cell"),
+    ];
     match sides.iter().find(|(known, _)| name == known) {
         Some((_, side)) => Ok(Ident::new(side, name.span())),
-        None => Err(Error::new(name.span(), "expected `x`, or what is beside it: `padding`, `memory`, `memory_padding`, `hidden`, `cell`")),
+        None => Err(Error::new(
+            name.span(),
+            "expected `x`, or what is beside it: `padding`, `memory`, `memory_padding`, `attention_mask`, `hidden`, `cell`",
+        )),
     }
 }
 

@@ -3,8 +3,8 @@
 use crate::noise::Noise;
 use core::ops::Range;
 
-/// How many samples run through the network together.
-pub(super) const CHUNK: usize = 8;
+/// How many samples run through the network together: the most that a step is given.
+pub(crate) const CHUNK: usize = 8;
 
 /// Into how many parts a batch is cut, each with a sum of gradients of its own. The parts depend on the batch alone, and
 /// their sums are added in order, so results do not depend on the number of threads.

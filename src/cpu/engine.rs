@@ -2,9 +2,9 @@
 
 use super::batch::{Batch, CHUNK, Chunk, PARTS};
 use super::pass::{Block, Returning, Shared};
-use super::plan::Plan;
+use super::plan::{Node, Plan};
 use super::pool::{Pool, available};
-use crate::engine::{Architecture, Engine, Flat, Gradients, Objective, State};
+use crate::engine::{Architecture, AttentionMap, Engine, Flat, Gradients, Objective, State};
 use crate::error::Error;
 use crate::float::Float;
 use crate::learn::Optimizer;
@@ -109,6 +109,25 @@ where
                 out.copy_from_slice(self.plan.output(&chunk, block.data));
             }
         });
+    }
+
+    /// The weights of attention of all samples, which steps leave for the way back.
+    fn attention(&self, batch: &Batch<'_, E>) -> Vec<AttentionMap<E>> {
+        let shown = |node: &&Node<E>| node.step.attention().is_some();
+        let mut maps: Vec<AttentionMap<E>> = self.plan.nodes.iter().filter_map(|node| node.step.attention()).map(AttentionMap::empty).collect();
+        let shared = self.shared(batch, &[], false);
+        let mut part = lock(&self.parts[0]);
+        let Part { workspace, scratch, .. } = &mut *part;
+        workspace.resize(workspace.len().max(self.plan.block_len()), E::zero());
+        let block = self.plan.block(&mut workspace[..self.plan.block_len()]);
+        for samples in (0..batch.parts()).flat_map(|i| batch.chunks(i)) {
+            let chunk = batch.chunk(samples);
+            self.plan.forward(0..self.plan.nodes.len(), shared, &chunk, block.data, scratch);
+            for (map, node) in maps.iter_mut().zip(self.plan.nodes.iter().filter(shown)) {
+                map.weights.extend_from_slice(&block.data[chunk.place(node.saved.start, node.saved.len())]);
+            }
+        }
+        maps
     }
 
     fn shared<'a>(&'a self, batch: &Batch<'_, E>, known: &'a [E], wants_inputs: bool) -> Shared<'a, E> {
@@ -265,6 +284,16 @@ where
     }
 }
 
+/// The numbers of a tensor.
+fn numbers<E: Float>(tensor: Flat<E, Cpu>) -> Result<Vec<E>, Error>
+where
+    Cpu: Device<E>,
+{
+    let mut numbers = vec![E::zero(); tensor.shape().0];
+    tensor.try_contiguous().map_err(Error::device("reading the inputs"))?.copy_into(&mut numbers);
+    Ok(numbers)
+}
+
 /// The loss of some outputs on dfdx's tape, and its gradient with respect to them.
 fn on_tape<E: Float>(objective: &dyn Objective<E, Cpu>, outputs: Vec<E>) -> Result<(E, Vec<E>), Error>
 where
@@ -315,13 +344,15 @@ macro_rules! engine {
 
             fn infer(&self, inputs: Flat<$E, Cpu>, samples: usize) -> Result<Flat<$E, Cpu>, Error> {
                 let device = inputs.device().clone();
-                let mut numbers = vec![0.0; inputs.shape().0];
-                let contiguous = inputs.try_contiguous().map_err(Error::device("reading the inputs"))?;
-                contiguous.copy_into(&mut numbers);
+                let numbers = numbers(inputs)?;
                 let mut outputs = vec![0.0; samples * self.plan.values[self.plan.output].numel];
                 self.forward(&Batch { inputs: &numbers, samples, noise: None }, &mut outputs);
                 let shape = (outputs.len(),);
                 device.try_tensor_from_vec(outputs, shape).map_err(Error::device("making a tensor of the outputs"))
+            }
+
+            fn attention(&self, inputs: Flat<$E, Cpu>, samples: usize) -> Result<Vec<AttentionMap<$E>>, Error> {
+                Ok(self.attention(&Batch { inputs: &numbers(inputs)?, samples, noise: None }))
             }
 
             fn train(

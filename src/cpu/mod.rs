@@ -14,5 +14,6 @@ mod plan;
 mod pool;
 pub(crate) mod steps;
 
+pub(crate) use batch::CHUNK;
 pub use engine::Static;
 pub(crate) use plan::{Planner, Value};

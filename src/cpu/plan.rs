@@ -161,7 +161,8 @@ impl<E: Float> Planner<E> {
         if parts.len() == 1 { y.x } else { self.concat(&parts, Dims::new(&[declared.numel()])) }
     }
 
-    fn concat(&mut self, parts: &[Value], dims: Dims) -> Value {
+    /// Values one behind the other, sample by sample.
+    pub(crate) fn concat(&mut self, parts: &[Value], dims: Dims) -> Value {
         self.join(Concat { parts: parts.iter().map(|part| part.dims.numel()).collect() }, parts, dims)
     }
 

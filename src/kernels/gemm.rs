@@ -35,17 +35,28 @@ pub(crate) struct Size {
     pub k: usize,
 }
 
+/// Rows of numbers to be written, `stride` apart.
+pub(crate) struct Rows<'a, E> {
+    pub data: &'a mut [E],
+    pub stride: usize,
+}
+
 /// How much of `k` one panel of `B` holds: the panel then stays in the first-level cache.
 const PANEL: usize = 256;
 const MAX_COLS: usize = 16;
 
 /// `C = A B` or, with `add`, `C += A B`; the rows of `C` follow one another.
 pub(crate) fn gemm<E: Tile>(size: Size, a: Mat<'_, E>, b: Mat<'_, E>, add: bool, c: &mut [E]) {
+    gemm_rows(size, a, b, add, &mut Rows { data: c, stride: size.n });
+}
+
+/// The same where the rows of `C` lie further apart.
+pub(crate) fn gemm_rows<E: Tile>(size: Size, a: Mat<'_, E>, b: Mat<'_, E>, add: bool, c: &mut Rows<'_, E>) {
     let Size { m, n, k } = size;
-    assert!(c.len() >= m * n, "C has {} numbers of {m} x {n}", c.len());
+    assert!(c.stride >= n && fits(m, n, Mat::rows(c.data, c.stride)), "C has {} numbers of {m} x {n}", c.data.len());
     assert!(fits(m, k, a) && fits(k, n, b), "A or B is smaller than {m} x {k} x {n}");
     if k == 0 && !add {
-        c[..m * n].fill(E::zero());
+        (0..m).for_each(|i| c.data[i * c.stride..i * c.stride + n].fill(E::zero()));
     }
     let tile = E::tile();
     let mut panel = [const { MaybeUninit::uninit() }; PANEL * MAX_COLS];
@@ -60,14 +71,22 @@ pub(crate) fn gemm<E: Tile>(size: Size, a: Mat<'_, E>, b: Mat<'_, E>, add: bool,
             };
             for i in (0..m).step_by(tile.rows) {
                 let a = Mat { data: &a.data[i * a.row + p * a.col..], ..a };
-                let c = &mut c[i * n + j..];
-                let block = Block { depth, rows: tile.rows.min(m - i), cols, a, b, c, stride: n, add: add || p > 0 };
+                let (to, stride) = (&mut c.data[i * c.stride + j..], c.stride);
+                let block = Block { depth, rows: tile.rows.min(m - i), cols, a, b, c: to, stride, add: add || p > 0 };
                 // SAFETY: `fits` was asserted for A; B is either a full panel of `PANEL * MAX_COLS` numbers or has
                 // `tile.cols` columns left from `j` on; and C holds the block's rows and columns from `(i, j)` on.
                 unsafe { (tile.run)(block) };
             }
         }
     }
+}
+
+/// `C = A B + b`, the same row added to each; an empty one is none.
+pub(crate) fn affine<E: Tile>(size: Size, a: Mat<'_, E>, b: Mat<'_, E>, bias: &[E], c: &mut [E]) {
+    if !bias.is_empty() {
+        c[..size.m * size.n].chunks_exact_mut(size.n).for_each(|row| row.copy_from_slice(bias));
+    }
+    gemm(size, a, b, !bias.is_empty(), c);
 }
 
 fn fits<E>(rows: usize, cols: usize, mat: Mat<'_, E>) -> bool {
@@ -209,17 +228,22 @@ mod tests {
 
     proptest! {
         #[test]
-        fn products_of_any_size_and_stride(m in 1..20usize, n in 1..70usize, k in 1..300usize, flip_a: bool, flip_b: bool, add: bool) {
+        fn products_of_any_size_and_stride(m in 1..20usize, n in 1..70usize, k in 1..300usize, gap in 0..3usize, flip_a: bool, flip_b: bool, add: bool) {
             let data: Vec<f64> = (0..m.max(n) * k).map(|i| ((i * 37 % 101) as f64 - 50.0) / 64.0).collect();
             let a = if flip_a { Mat::rows(&data, m).transposed() } else { Mat::rows(&data, k) };
             let b = if flip_b { Mat::rows(&data, k).transposed() } else { Mat::rows(&data, n) };
             let size = Size { m, n, k };
-            let mut c = vec![1.0; m * n];
+            let stride = n + gap;
+            let mut c = vec![1.0; m * stride];
             let mut expected = vec![if add { 1.0 } else { 0.0 }; m * n];
-            gemm(size, a, b, add, &mut c);
+            gemm_rows(size, a, b, add, &mut Rows { data: &mut c, stride });
             naive(size, a, b, &mut expected);
-            for (got, want) in c.iter().zip(&expected) {
-                prop_assert!((got - want).abs() < 1e-9, "{got} is not {want}");
+            for (row, expected) in c.chunks_exact(stride).zip(expected.chunks_exact(n)) {
+                let (row, between) = row.split_at(n);
+                for (got, want) in row.iter().zip(expected) {
+                    prop_assert!((got - want).abs() < 1e-9, "{got} is not {want}");
+                }
+                prop_assert!(between.iter().all(|&x| x == 1.0));
             }
         }
     }

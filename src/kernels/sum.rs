@@ -44,6 +44,15 @@ fn total<E: Float>(partial: [E; 8]) -> E {
     partial.into_iter().fold(E::zero(), |sum, x| sum + x)
 }
 
+/// Adds all rows to one, which is as long as each; an empty one has none.
+pub(crate) fn add_rows<E: Float + AddAssign>(rows: &[E], sum: &mut [E]) {
+    if !sum.is_empty() {
+        for row in rows.chunks_exact(sum.len()) {
+            sum.iter_mut().zip(row).for_each(|(sum, &x)| *sum += x);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{dot, largest, sum, sum_of};

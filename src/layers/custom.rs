@@ -236,7 +236,7 @@ impl<E: Float, D: Device<E>, T: Tape<E, D>> Call<E, D, T> {
     fn run(&mut self, meaning: &impl Meaning) {
         let Some(x) = self.x.take() else { return };
         let OwnedSite { params, noise, device, index } = &self.site;
-        let site = Site { params, buffers: &[], written: None, noise: *noise, index, device, tape: PhantomData };
+        let site = Site { params, buffers: &[], written: None, shown: None, noise: *noise, index, device, tape: PhantomData };
         self.result = Some(meaning.forward(&site, x, self.y));
     }
 }
@@ -287,7 +287,7 @@ impl CustomStep {
         });
         let (params, x): (Vec<Flat<E, E::Host>>, _) = (split.collect(), tensor(x));
         let index = Arc::default();
-        let site = Site { params: &params, buffers: &[], written: None, noise, index: &index, device: &device, tape: PhantomData };
+        let site = Site { params: &params, buffers: &[], written: None, shown: None, noise, index: &index, device: &device, tape: PhantomData };
         let input = Var::new(taped(x.clone()), samples, self.x);
         let y = input.and_then(|input| self.spec.portable(&site, input, self.y));
         let y = y.unwrap_or_else(|error| panic!("{}: {error}", self.spec.label()));

@@ -68,8 +68,29 @@ carrier! {
     Repeat<F, N>;
     /// [`RepeatShared`](super::repeat::RepeatShared) with the number as a type.
     RepeatShared<F, N>;
+    /// [`SelfAttention`](super::attention::SelfAttention) with sizes as types.
+    SelfAttention<D, H>;
+    /// [`CausalSelfAttention`](super::attention::CausalSelfAttention) with sizes as types.
+    CausalSelfAttention<D, H>;
+    /// [`CrossAttention`](super::attention::CrossAttention) with sizes as types: `K` numbers in each place of the memory, of
+    /// which both keys and values are made; or `K` for keys and beside them `V` for values.
+    CrossAttention<D, H, K = D, V = super::attention::SameAsKeys>;
+    /// [`TransformerEncoderLayer`](super::transformer::TransformerEncoderLayer) with sizes as types.
+    TransformerEncoderLayer<D, H, F, N = super::transformer::PostNorm, A = super::relu::Relu, S = super::transformer::Full, P = ()>;
+    /// [`TransformerDecoderLayer`](super::transformer::TransformerDecoderLayer) with sizes as types.
+    TransformerDecoderLayer<D, H, F, N = super::transformer::PostNorm, A = super::relu::Relu, S = super::transformer::Causal, P = ()>;
+    /// [`LearnedPositions`](super::positions::LearnedPositions) with sizes as types.
+    LearnedPositions<T, D>;
+    /// [`PatchEmbedding`](super::patches::PatchEmbedding) with sizes as types.
+    PatchEmbedding<C, P, D>;
     /// [`Embedding`](super::embedding::Embedding) with sizes as types.
     Embedding<V, D, PaddingIdx = Const<{ usize::MAX }>>;
+    /// [`Rnn`](super::recurrent::Rnn) with sizes as types.
+    Rnn<I, H, Layers = Const<1>>;
+    /// [`Lstm`](super::recurrent::Lstm) with sizes as types.
+    Lstm<I, H, Layers = Const<1>>;
+    /// [`Gru`](super::recurrent::Gru) with sizes as types.
+    Gru<I, H, Layers = Const<1>>;
 }
 
 /// The same layers with other sizes: one impl for each number of arguments, the rest being the defaults.
@@ -110,5 +131,15 @@ resize! {
     BatchNorm2d(C, Epsilon, Momentum): (A), (A, B), (A, B, T);
     Repeat(F, N): (A, B);
     RepeatShared(F, N): (A, B);
+    SelfAttention(D, H): (A, B);
+    CausalSelfAttention(D, H): (A, B);
+    CrossAttention(D, H, K, V): (A, B), (A, B, C), (A, B, C, T);
+    TransformerEncoderLayer(D, H, F, N, A, S, P): (B, C, E), (B, C, E, G), (B, C, E, G, I), (B, C, E, G, I, J), (B, C, E, G, I, J, K);
+    TransformerDecoderLayer(D, H, F, N, A, S, P): (B, C, E), (B, C, E, G), (B, C, E, G, I), (B, C, E, G, I, J), (B, C, E, G, I, J, K);
+    LearnedPositions(T, D): (A, B);
+    PatchEmbedding(C, P, D): (A, B, E);
     Embedding(V, D, PaddingIdx): (A, B), (A, B, C);
+    Rnn(I, H, Layers): (A, B), (A, B, C);
+    Lstm(I, H, Layers): (A, B), (A, B, C);
+    Gru(I, H, Layers): (A, B), (A, B, C);
 }

@@ -4,12 +4,13 @@ use super::Leaf;
 use super::generic;
 use crate::cpu::steps::Dense;
 use crate::cpu::{Planner, Value};
+use crate::engine::Flat;
 use crate::float::Float;
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Label, Layer, Message, Param, Problem, Reach, Size, Spec};
 use dfdx::prelude::{BroadcastTo, PermuteTo, TryAdd, TryMatMul};
-use dfdx::shapes::{Axes2, Axis, Const};
-use dfdx::tensor::Tape;
+use dfdx::shapes::{Axes2, Axis, Const, HasShape};
+use dfdx::tensor::{Tape, Tensor};
 use dfdx::tensor_ops::Device;
 
 /// A fully connected layer: `y = x Wᵀ + b`.
@@ -94,19 +95,42 @@ impl LinearSpec {
         x: Var<E, D, T>,
         y: Dims,
     ) -> Result<Var<E, D, T>, D::Err> {
-        let (samples, inputs, outputs) = (x.samples(), self.in_features, self.out_features);
-        let rows = samples * x.dims().numel() / inputs;
-        let weight = site.param(0, &(outputs, inputs))?.try_permute::<(usize, usize), Axes2<1, 0>>()?; // [I, O]
-        let x = x.view(&(rows, inputs))?; // [R, I]
-        let mut out = x.try_matmul(weight)?; // [R, O]
-        if self.bias {
-            out = out.try_add(site.param(1, &(outputs,))?.try_broadcast_like::<_, Axis<0>>(&(rows, outputs))?)?;
-        }
-        Var::new(out, samples, y)
+        Ok(project(site, x, [0, self.out_features], self.bias.then_some(1))?.with_dims(y))
     }
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {
         let rows_per_sample = x.dims.numel() / self.in_features;
         planner.step(Dense::new(rows_per_sample, [self.in_features, self.out_features], self.bias), &[x], y)
     }
+}
+
+/// `x Wᵀ + b` on the last dimension, in dfdx operations: `W` `[O, I]` is the layer's parameter number `weight`, and `b` is
+/// number `bias`.
+pub(crate) fn project<E: Float, D: Device<E>, T: Tape<E, D>>(
+    site: &Site<'_, E, D, T>,
+    x: Var<E, D, T>,
+    [weight, outputs]: [usize; 2],
+    bias: Option<usize>,
+) -> Result<Var<E, D, T>, D::Err> {
+    let (samples, dims) = (x.samples(), x.dims());
+    let inputs = dims.size(dims.rank() - 1);
+    let rows = samples * dims.numel() / inputs;
+    let bias = bias.map(|bias| site.param(bias, &(outputs,))).transpose()?;
+    let y = affine(x.view(&(rows, inputs))?, site.param(weight, &(outputs, inputs))?, bias)?; // [R, O]
+    Var::new(y, samples, dims.with(dims.rank() - 1, outputs))
+}
+
+/// A matrix on a device.
+pub(crate) type Matrix<E, D, T> = Tensor<(usize, usize), E, D, T>;
+
+/// `x Wᵀ + b` in dfdx operations.
+pub(crate) fn affine<E: Float, D: Device<E>, T: Tape<E, D>>(
+    x: Matrix<E, D, T>,
+    weight: Matrix<E, D, T>,
+    bias: Option<Flat<E, D, T>>,
+) -> Result<Matrix<E, D, T>, D::Err> {
+    let y = x.try_matmul(weight.try_permute::<(usize, usize), Axes2<1, 0>>()?)?; // [R, I] -> [R, O]
+    let Some(bias) = bias else { return Ok(y) };
+    let shape = *y.shape();
+    y.try_add(bias.try_broadcast_like::<_, Axis<0>>(&shape)?)
 }

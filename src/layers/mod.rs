@@ -11,6 +11,7 @@ use crate::types::{Dims, Label, Param, Parts, Problem, Reach};
 use dfdx::tensor::Tape;
 use dfdx::tensor_ops::Device;
 
+pub mod attention;
 pub mod batch_norm;
 pub mod conv;
 pub mod conv_transpose;
@@ -33,19 +34,27 @@ pub mod no_bias;
 pub mod normalization;
 pub mod pad;
 pub mod parallel;
+pub mod patches;
 pub mod pixel_shuffle;
 pub mod pool;
+pub mod positions;
+pub mod recurrent;
 pub mod relu;
 pub mod repeat;
 pub mod reshape;
 pub mod residual;
+pub mod scale;
+pub mod scaled_dot_product;
 pub mod sequence;
+pub mod sequence_pool;
 pub mod sigmoid;
 pub mod silu;
 pub mod skip_concat;
 pub mod softmax;
 pub mod tanh;
 pub mod tied;
+pub mod transformer;
+pub mod transpose;
 pub mod upsample;
 pub(crate) mod window;
 
@@ -133,6 +142,8 @@ leaves! {
         Conv(conv::ConvSpec),
         /// Transposed convolution.
         ConvTranspose(conv_transpose::ConvTransposeSpec),
+        /// An image as a sequence of patches.
+        PatchEmbedding(patches::PatchEmbeddingSpec),
         /// Maximum or mean of windows.
         Pool(pool::PoolSpec),
         /// Mean over the image, in a grid of places.
@@ -149,6 +160,12 @@ leaves! {
         Filter(filter::FilterSpec),
         /// Another shape for the same numbers.
         Reshape(reshape::ReshapeSpec),
+        /// Rows as columns.
+        Transpose(transpose::Transpose),
+        /// Vectors that tell places apart.
+        Positions(positions::PositionsSpec),
+        /// A factor that is not learned.
+        Scale(scale::ScaleSpec),
         /// Random zeros in training.
         Dropout(dropout::DropoutSpec),
         /// `max(x, 0)`.
@@ -179,6 +196,14 @@ leaves! {
         Embedding(embedding::EmbeddingSpec),
     }
     on_parts {
+        /// A cell that steps along a sequence.
+        Recurrent(recurrent::RecurrentSpec),
+        /// Attention with several heads.
+        Attention(attention::AttentionSpec),
+        /// Attention without parameters.
+        ScaledDotProduct(scaled_dot_product::ScaledDotProductSpec),
+        /// One vector for a sequence.
+        SequencePool(sequence_pool::SequencePoolSpec),
     }
 }
 

@@ -1,13 +1,15 @@
 //! Layers without their bias.
 
 use super::Leaf;
+use super::attention::AttentionSpec;
 use super::conv::ConvSpec;
 use super::conv_transpose::ConvTransposeSpec;
 use super::linear::LinearSpec;
 use crate::types::{Layer, Spec};
 use core::marker::PhantomData;
 
-/// A layer without its `bias`: `NoBias<Conv2d<I, O, K>>`, `NoBias<Linear<I, O>>`.
+/// A layer without its `bias`: `NoBias<Conv2d<I, O, K>>`, `NoBias<Linear<I, O>>`, `NoBias<Lstm<I, H>>`,
+/// `NoBias<SelfAttention<D, H>>`.
 ///
 /// # Shapes
 /// Those of the layer.
@@ -33,6 +35,11 @@ const fn without_bias(spec: &Spec) -> Spec {
         Spec::Leaf(Leaf::Linear(linear)) => Spec::Leaf(Leaf::Linear(LinearSpec { bias: false, ..linear })),
         Spec::Leaf(Leaf::Conv(conv)) => Spec::Leaf(Leaf::Conv(ConvSpec { bias: false, ..conv })),
         Spec::Leaf(Leaf::ConvTranspose(conv)) => Spec::Leaf(Leaf::ConvTranspose(ConvTransposeSpec { bias: false, ..conv })),
-        _ => Spec::Misfit { wrapper: "NoBias", problem: "takes the bias off a linear layer or a convolution, and this is neither" },
+        Spec::Leaf(Leaf::Recurrent(layer)) => Spec::Leaf(Leaf::Recurrent(layer.without_bias())),
+        Spec::Leaf(Leaf::Attention(attention)) => Spec::Leaf(Leaf::Attention(AttentionSpec { bias: false, ..attention })),
+        _ => Spec::Misfit {
+            wrapper: "NoBias",
+            problem: "takes the bias off a linear, convolutional or recurrent layer or attention, and this is none of them",
+        },
     }
 }

@@ -1,8 +1,8 @@
 //! Runs a network in dfdx operations.
 
-use super::var::{Written, another};
+use super::var::{Shown, Written, another};
 use super::{Index, Site, Var};
-use crate::engine::{Architecture, Engine, Flat, Gradients, Objective, State};
+use crate::engine::{Architecture, AttentionMap, Engine, Flat, Gradients, Objective, State};
 use crate::error::Error;
 use crate::float::Float;
 use crate::layers::Leaf;
@@ -32,8 +32,21 @@ struct Walk<'a, E: Float, D: Device<E>, T> {
     at: [usize; 2],
     leaves: usize,
     noise: Option<Noise>,
-    written: &'a Written<E, D>,
+    notes: &'a Notes<E, D>,
     tape: PhantomData<T>,
+}
+
+/// What layers write down on a way through the network, besides what they make of their input.
+struct Notes<E: Float, D: Device<E>> {
+    written: Written<E, D>,
+    /// `None` where nobody looks.
+    shown: Option<Shown<E>>,
+}
+
+impl<E: Float, D: Device<E>> Notes<E, D> {
+    fn new() -> Self {
+        Notes { written: Written::default(), shown: None }
+    }
 }
 
 impl<E: Float, D: Device<E>, T: Tape<E, D> + 'static> Walk<'_, E, D, T> {
@@ -74,7 +87,8 @@ impl<E: Float, D: Device<E>, T: Tape<E, D> + 'static> Walk<'_, E, D, T> {
         let site = Site {
             params: &self.engine.params[begin..self.at[0]],
             buffers: &self.engine.buffers[first..self.at[1]],
-            written: Some((first, self.written)),
+            written: Some((first, &self.notes.written)),
+            shown: self.notes.shown.as_ref(),
             // Counted as the static plan counts, so that both drop the same numbers.
             noise: self.noise.map(|noise| (noise.split(self.leaves as u64), 0)),
             index: &self.engine.indices[self.leaves - 1],
@@ -153,10 +167,10 @@ impl<E: Float, D: Device<E>> Portable<E, D> {
         inputs: Flat<E, D, T>,
         samples: usize,
         noise: Option<Noise>,
-        written: &Written<E, D>,
+        notes: &Notes<E, D>,
     ) -> Result<Flat<E, D, T>, D::Err> {
         let x = self.parts(inputs, samples)?;
-        let mut walk = Walk { engine: self, at: [0, 0], leaves: 0, noise, written, tape: PhantomData };
+        let mut walk = Walk { engine: self, at: [0, 0], leaves: 0, noise, notes, tape: PhantomData };
         let y = walk.run(self.network.spec, x)?;
         self.outputs(y)
     }
@@ -244,7 +258,13 @@ macro_rules! engine {
             }
 
             fn infer(&self, inputs: Flat<$E, $D>, samples: usize) -> Result<Flat<$E, $D>, Error> {
-                self.run(inputs, samples, None, &Written::default()).map_err(Error::device("running the network"))
+                self.run(inputs, samples, None, &Notes::new()).map_err(Error::device("running the network"))
+            }
+
+            fn attention(&self, inputs: Flat<$E, $D>, samples: usize) -> Result<Vec<AttentionMap<$E>>, Error> {
+                let notes = Notes { shown: Some(Shown::default()), ..Notes::new() };
+                self.run(inputs, samples, None, &notes).map_err(Error::device("running the network"))?;
+                Ok(notes.shown.map_or_else(Vec::new, Shown::into_inner))
             }
 
             fn train(
@@ -255,12 +275,12 @@ macro_rules! engine {
                 objective: &dyn Objective<$E, $D>,
                 optimizer: &mut dyn Optimizer<$E>,
             ) -> Result<$E, Error> {
-                let written = Written::default();
-                let gradients = self.differentiate(inputs, samples, noise, objective, &written)?;
+                let notes = Notes::new();
+                let gradients = self.differentiate(inputs, samples, noise, objective, &notes)?;
                 let mut numbers = self.parameters();
                 optimizer.update(&mut numbers, &gradients.parameters)?;
                 self.set_parameters(&numbers)?;
-                self.keep(written);
+                self.keep(notes.written);
                 Ok(gradients.loss)
             }
 
@@ -271,7 +291,7 @@ macro_rules! engine {
                 noise: Option<Noise>,
                 objective: &dyn Objective<$E, $D>,
             ) -> Result<Gradients<$E>, Error> {
-                self.differentiate(inputs, samples, noise, objective, &Written::default())
+                self.differentiate(inputs, samples, noise, objective, &Notes::new())
             }
         }
 
@@ -282,11 +302,11 @@ macro_rules! engine {
                 samples: usize,
                 noise: Option<Noise>,
                 objective: &dyn Objective<$E, $D>,
-                written: &Written<$E, $D>,
+                notes: &Notes<$E, $D>,
             ) -> Result<Gradients<$E>, Error> {
                 let inputs = self.upload(inputs)?;
                 let outputs: Flat<$E, $D, OwnedTape<$E, $D>> =
-                    self.run(inputs.leaky_trace(), samples, noise, written).map_err(Error::device("running the network"))?;
+                    self.run(inputs.leaky_trace(), samples, noise, notes).map_err(Error::device("running the network"))?;
                 let loss = objective.taped(outputs).map_err(Error::device("computing the loss"))?;
                 let value = loss.as_vec()[0];
                 let mut gradients = loss.try_backward().map_err(Error::device("differentiating the network"))?;

@@ -1,6 +1,6 @@
 //! Tensors whose shape is a value, and what a layer finds where it stands.
 
-use crate::engine::Flat;
+use crate::engine::{AttentionMap, Flat};
 use crate::float::Float;
 use crate::noise::Noise;
 use crate::types::Dims;
@@ -143,6 +143,9 @@ pub(crate) fn detached<S: Shape, E: Float, D: Device<E>, T: Tape<E, D>>(
 /// Buffers that layers have written on a way through the network: which, and what is in them now.
 pub(crate) type Written<E, D> = RefCell<Vec<(usize, Flat<E, D>)>>;
 
+/// Weights of attention that layers have shown, in order.
+pub(crate) type Shown<E> = RefCell<Vec<AttentionMap<E>>>;
+
 /// What a layer finds where it stands in a network: its parameters and buffers, its random numbers, and a place for an index
 /// that is computed once.
 pub struct Site<'a, E: Float, D: Device<E>, T> {
@@ -150,6 +153,8 @@ pub struct Site<'a, E: Float, D: Device<E>, T> {
     pub(crate) buffers: &'a [Flat<E, D>],
     /// Where the layer's buffers begin among those of the network, and what has been written.
     pub(crate) written: Option<(usize, &'a Written<E, D>)>,
+    /// Where weights of attention are shown, if anybody looks.
+    pub(crate) shown: Option<&'a Shown<E>>,
     pub(crate) noise: Option<(Noise, usize)>,
     pub(crate) index: &'a Arc<OnceLock<Index<D>>>,
     pub(crate) device: &'a D,
@@ -174,6 +179,13 @@ impl<E: Float, D: Device<E>, T: Tape<E, D>> Site<'_, E, D, T> {
     pub(crate) fn write_buffer(&self, i: usize, numbers: Flat<E, D>) {
         if let Some((first, written)) = self.written {
             written.borrow_mut().push((first + i, numbers));
+        }
+    }
+
+    /// Shows weights of attention, of so many heads, queries and keys, to whoever looks.
+    pub(crate) fn show(&self, [heads, queries, keys]: [usize; 3], weights: impl FnOnce() -> Vec<E>) {
+        if let Some(shown) = self.shown {
+            shown.borrow_mut().push(AttentionMap { heads, queries, keys, weights: weights() });
         }
     }
 

@@ -114,6 +114,14 @@ impl Parts<Dims> {
         self.x.same(&other.x)
     }
 
+    /// What is wrong with what is in a slot, if there is something in it that has not this shape.
+    pub(crate) const fn misfit(&self, slot: Slot, expected: Dims) -> Option<Problem> {
+        match self.beside(slot) {
+            Some(given) if !given.same(&expected) => Some(Problem::beside(slot, expected, *given)),
+            _ => None,
+        }
+    }
+
     /// Where a part begins in a sample, and its shape: `x`, or what is in a slot, which is not empty.
     pub(crate) fn place(&self, slot: Option<Slot>) -> (usize, Dims) {
         let Some(slot) = slot else { return (0, self.x) };

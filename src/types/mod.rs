@@ -25,7 +25,7 @@ pub use names::{NamedParam, buffers, parameters, tensors};
 pub use network::{Net, Network, check, site};
 pub use param::{Init, Param, Reach, Role};
 pub use parts::{Parts, Slot};
-pub use sample::{Batch, Cell, Hidden, Ids, Memory, MemoryPadding, Padding, Plain, Sample, Side, With};
+pub use sample::{AttentionMask, Batch, Cell, Hidden, Ids, Memory, MemoryPadding, Padding, Plain, Sample, Side, With};
 pub use size::{Extent, Minus, Over, Plus, Resize, Size, Times};
 pub use spec::{Branch, Chain, Field, Join, Layer, Prefix, Repeat, Spec, Tied};
 #[doc(hidden)]

@@ -9,6 +9,8 @@ pub enum Slot {
     Memory,
     /// Which places of the memory are padding.
     MemoryPadding,
+    /// Numbers that are added to the scores of attention, one for each query and key.
+    AttentionMask,
     /// The hidden states of recurrent layers.
     Hidden,
     /// The cell states of LSTMs.
@@ -17,7 +19,7 @@ pub enum Slot {
 
 impl Slot {
     /// All of them, in the order in which a sample holds them.
-    pub const ALL: [Slot; 5] = [Slot::Padding, Slot::Memory, Slot::MemoryPadding, Slot::Hidden, Slot::Cell];
+    pub const ALL: [Slot; 6] = [Slot::Padding, Slot::Memory, Slot::MemoryPadding, Slot::AttentionMask, Slot::Hidden, Slot::Cell];
 
     /// What the source calls it: `padding` in `#[network({ x: [5, 8], padding: [5] } => [5, 8])]`.
     pub const fn name(self) -> &'static str {
@@ -25,6 +27,7 @@ impl Slot {
             Slot::Padding => "padding",
             Slot::Memory => "memory",
             Slot::MemoryPadding => "memory_padding",
+            Slot::AttentionMask => "attention_mask",
             Slot::Hidden => "hidden",
             Slot::Cell => "cell",
         }

@@ -172,6 +172,8 @@ sides! {
     Memory;
     /// Which places of the memory are padding: see [`Slot::MemoryPadding`].
     MemoryPadding;
+    /// Numbers that are added to the scores of attention: see [`Slot::AttentionMask`].
+    AttentionMask;
     /// Hidden states of recurrent layers: see [`Slot::Hidden`].
     Hidden;
     /// Cell states of LSTMs: see [`Slot::Cell`].
@@ -263,3 +265,4 @@ with!(A a B b);
 with!(A a B b C c);
 with!(A a B b C c F f);
 with!(A a B b C c F f G g);
+with!(A a B b C c F f G g H h);

@@ -189,7 +189,7 @@ pub struct Label {
 
 impl Label {
     const CAPACITY: usize = 10;
-    const WRAPPERS: usize = 3;
+    const WRAPPERS: usize = 4;
 
     /// The layer `name`, with these arguments.
     pub const fn new(name: &'static str, args: &[usize]) -> Self {
@@ -227,7 +227,7 @@ impl Label {
         while i < Self::WRAPPERS && !self.wrappers[i].is_empty() {
             i += 1;
         }
-        assert!(i < Self::WRAPPERS, "a label has at most 3 wrappers");
+        assert!(i < Self::WRAPPERS, "a label has at most 4 wrappers");
         self.wrappers[i] = wrapper;
         self
     }

@@ -2,7 +2,8 @@
 
 use super::{Backward, Forward, Step};
 use crate::float::Float;
-use crate::kernels::gemm::{Mat, Size, gemm};
+use crate::kernels::gemm::{Mat, Size, affine, gemm};
+use crate::kernels::sum::add_rows;
 use core::ops::Range;
 
 /// `y = x Wᵀ + b` on every row.
@@ -25,18 +26,19 @@ impl Dense {
     fn weight(&self) -> Range<usize> {
         self.weight..self.weight + self.inputs * self.outputs
     }
+
+    /// Empty where there is none.
+    fn bias(&self) -> Range<usize> {
+        self.bias.map_or(0..0, |bias| bias..bias + self.outputs)
+    }
 }
 
 impl<E: Float> Step<E> for Dense {
     fn forward(&self, at: Forward<'_, E>) {
         let (rows, inputs, outputs) = (at.samples * self.rows_per_sample, self.inputs, self.outputs);
         let weight = &at.params[self.weight()];
-        if let Some(bias) = self.bias {
-            let bias = &at.params[bias..bias + outputs];
-            at.output.chunks_exact_mut(outputs).for_each(|row| row.copy_from_slice(bias));
-        }
         let size = Size { m: rows, n: outputs, k: inputs };
-        gemm(size, Mat::rows(at.input(), inputs), Mat::rows(weight, inputs).transposed(), self.bias.is_some(), at.output);
+        affine(size, Mat::rows(at.input(), inputs), Mat::rows(weight, inputs).transposed(), &at.params[self.bias()], at.output);
     }
 
     fn backward(&self, mut at: Backward<'_, E>) {
@@ -45,10 +47,7 @@ impl<E: Float> Step<E> for Dense {
         let d_input = at.d_input();
         let dy = Mat::rows(at.d_output, outputs);
         gemm(Size { m: outputs, n: inputs, k: rows }, dy.transposed(), Mat::rows(at.input, inputs), true, &mut at.d_params[self.weight()]);
-        let d_bias = self.bias.map_or(0..0, |bias| bias..bias + outputs);
-        for row in at.d_output.chunks_exact(outputs) {
-            at.d_params[d_bias.clone()].iter_mut().zip(row).for_each(|(sum, &d)| *sum += d);
-        }
+        add_rows(at.d_output, &mut at.d_params[self.bias()]);
         if let Some(dx) = d_input {
             gemm(Size { m: rows, n: inputs, k: outputs }, dy, Mat::rows(weight, inputs), dx.add, dx.to);
         }

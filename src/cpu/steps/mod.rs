@@ -3,6 +3,7 @@
 //! A step works on some samples at a time: every slice of values holds those samples, one behind the other. Steps that
 //! several layers share have a file each; what only one layer does stands in the layer's own file.
 
+mod attend;
 mod conv;
 mod dense;
 mod gather;
@@ -11,6 +12,7 @@ mod map;
 mod normalize;
 mod pool;
 
+pub(crate) use attend::{Attend, Heads, Operand};
 pub(crate) use conv::{Conv, ConvTranspose, Filters};
 pub(crate) use dense::Dense;
 pub(crate) use gather::Gather;
@@ -36,6 +38,11 @@ pub(crate) trait Step<E>: Send + Sync {
     /// How many numbers for each sample the way forward leaves for the way back.
     fn saved(&self) -> usize {
         0
+    }
+
+    /// How many heads, queries and keys there are, if what is left for the way back are the weights of attention.
+    fn attention(&self) -> Option<[usize; 3]> {
+        None
     }
 
     /// Writes the output.

@@ -1,0 +1,245 @@
+//! Means of values, weighted by a softmax of scores.
+
+use super::{Backward, Forward, Gradient, MAX_INPUTS, Step};
+use crate::float::Float;
+use crate::kernels::exp::exp_minus;
+use crate::kernels::gemm::{Mat, Rows, Size, gemm, gemm_rows};
+use crate::kernels::sum::{dot, largest, sum};
+use crate::layers::scaled_dot_product::{Hidden, Scores};
+use core::ops::Range;
+
+/// `y = softmax(scale q kᵀ + mask) v` in each head. What queries do not see has the weight 0, and a query that sees nothing
+/// becomes zeros.
+pub(crate) struct Attend {
+    pub scores: Scores,
+    pub q: Operand,
+    pub k: Operand,
+    pub v: Operand,
+    pub y: Heads,
+    /// Which input says which keys are padding, if one does: `[S]`.
+    pub padding: Option<usize>,
+    /// Which input is added to the scores, if one is: `[H, T, S]`.
+    pub mask: Option<usize>,
+}
+
+/// A matrix for each head, somewhere in an input.
+#[derive(Clone, Copy)]
+pub(crate) struct Operand {
+    pub input: usize,
+    pub at: Heads,
+}
+
+/// A matrix for each head: where it begins in a sample, how far the next head's is, how far the next row is, and how many
+/// numbers a row has.
+#[derive(Clone, Copy)]
+pub(crate) struct Heads {
+    pub begin: usize,
+    pub head: usize,
+    pub row: usize,
+    pub cols: usize,
+}
+
+impl Heads {
+    fn begin(&self, head: usize) -> usize {
+        self.begin + head * self.head
+    }
+
+    fn mat<'a, E>(&self, sample: &'a [E], head: usize) -> Mat<'a, E> {
+        Mat { data: &sample[self.begin(head)..], row: self.row, col: 1 }
+    }
+}
+
+/// How many queries are looked at together: of a causal score matrix, so much that is not seen is computed on the diagonal.
+const BLOCK: usize = 16;
+
+/// The rows of a matrix from `row` on.
+fn from_row<E>(mat: Mat<'_, E>, row: usize) -> Mat<'_, E> {
+    Mat { data: &mat.data[row * mat.row..], ..mat }
+}
+
+/// The numbers of one sample.
+fn of_sample<E>(numbers: &[E], samples: usize, sample: usize) -> &[E] {
+    let width = numbers.len() / samples;
+    &numbers[sample * width..(sample + 1) * width]
+}
+
+/// Writes `rows` rows of `mat`, each `cols` long, as columns: products read their second matrix in rows.
+fn transpose<'a, E: Float>(mat: Mat<'_, E>, [rows, cols]: [usize; 2], to: &'a mut [E]) -> Mat<'a, E> {
+    for i in 0..rows {
+        let to = to[i..].iter_mut().step_by(rows);
+        to.zip(&mat.data[i * mat.row..][..cols]).for_each(|(to, &x)| *to = x);
+    }
+    Mat::rows(to, rows)
+}
+
+impl Attend {
+    /// The queries, some at a time.
+    fn blocks(&self) -> impl Iterator<Item = Range<usize>> {
+        let queries = self.scores.queries;
+        (0..queries).step_by(BLOCK).map(move |begin| begin..(begin + BLOCK).min(queries))
+    }
+
+    /// How many numbers of scratch space a transposed matrix takes, and how many a block of scores.
+    fn spaces(&self) -> [usize; 2] {
+        let [d, d_v] = self.features();
+        [self.scores.keys * d.max(d_v), self.scores.keys * BLOCK]
+    }
+
+    /// How many numbers a key has, and how many a value.
+    fn features(&self) -> [usize; 2] {
+        [self.k.at.cols, self.v.at.cols]
+    }
+
+    /// The weights of query `i`, of its scores before they are scaled.
+    fn weigh<E: Float>(&self, i: usize, scores: &mut [E], hidden: Hidden<&[E]>, weights: &mut [E]) {
+        let (seen, unseen) = weights.split_at_mut(self.scores.seen(i..i + 1));
+        let (scores, scale) = (&mut scores[..seen.len()], E::of(self.scores.scale));
+        unseen.fill(E::zero());
+        scores.iter_mut().for_each(|score| *score *= scale);
+        if let Some(mask) = hidden.mask {
+            scores.iter_mut().zip(&mask[i * self.scores.keys..]).for_each(|(score, &mask)| *score += mask);
+        }
+        if let Some(padding) = hidden.padding {
+            scores.iter_mut().zip(padding).filter(|(_, padding)| **padding != E::zero()).for_each(|(score, _)| *score = E::neg_infinity());
+        }
+        let largest = largest(scores);
+        if scores.iter().all(|&score| score == E::neg_infinity()) {
+            return seen.fill(E::zero());
+        }
+        exp_minus(scores, largest, seen);
+        let sum = sum(seen);
+        seen.iter_mut().for_each(|weight| *weight /= sum);
+    }
+
+    /// Makes of the gradient of a query's weights that of its scores before they are scaled.
+    fn weigh_back<E: Float>(&self, weights: &[E], d: &mut [E], d_mask: Option<&mut [E]>) {
+        let (mean, scale) = (dot(weights, d), E::of(self.scores.scale));
+        d.iter_mut().zip(weights).for_each(|(d, &weight)| *d = weight * (*d - mean));
+        if let Some(d_mask) = d_mask {
+            d_mask.iter_mut().zip(&*d).for_each(|(sum, &d)| *sum += d);
+        }
+        d.iter_mut().for_each(|d| *d *= scale);
+    }
+}
+
+impl<E: Float> Step<E> for Attend {
+    fn scratch(&self) -> usize {
+        self.spaces().into_iter().sum()
+    }
+
+    /// The weights.
+    fn saved(&self) -> usize {
+        self.scores.numel()
+    }
+
+    fn attention(&self) -> Option<[usize; 3]> {
+        Some([self.scores.heads, self.scores.queries, self.scores.keys])
+    }
+
+    fn forward(&self, at: Forward<'_, E>) {
+        let Scores { heads, queries, keys, .. } = self.scores;
+        let outputs = at.output.chunks_exact_mut(at.output.len() / at.samples);
+        let saved = at.saved.chunks_exact_mut(self.scores.numel());
+        for (sample, (output, saved)) in outputs.zip(saved).enumerate() {
+            let of = |input: usize| of_sample(at.inputs[input], at.samples, sample);
+            let padding = self.padding.map(of);
+            for (head, weights) in saved.chunks_exact_mut(queries * keys).enumerate() {
+                let hidden = Hidden { padding, mask: self.mask.map(|mask| of_sample(of(mask), heads, head)) };
+                let y = Rows { data: &mut output[self.y.begin(head)..], stride: self.y.row };
+                self.head(self.operands(of, head), hidden, weights, y, at.scratch);
+            }
+        }
+    }
+
+    fn backward(&self, mut at: Backward<'_, E>) {
+        let Scores { queries, keys, .. } = self.scores;
+        // Nothing is learned of padding: its gradient stays as it is cleared here.
+        at.d_inputs.iter_mut().flatten().for_each(|d_input| _ = d_input.accumulate());
+        for sample in 0..at.samples {
+            let of = |input: usize| of_sample(at.inputs[input], at.samples, sample);
+            let dy = of_sample(at.d_output, at.samples, sample);
+            let saved = of_sample(at.saved, at.samples, sample);
+            let mut to = Returning { d_inputs: &mut at.d_inputs, samples: at.samples, sample };
+            for (head, weights) in saved.chunks_exact(queries * keys).enumerate() {
+                let back = Back { head, operands: self.operands(of, head), weights, dy: self.y.mat(dy, head) };
+                self.head_back(back, &mut to, at.scratch);
+            }
+        }
+    }
+}
+
+/// What one head has at hand on the way back.
+struct Back<'a, E> {
+    head: usize,
+    operands: [Mat<'a, E>; 3],
+    weights: &'a [E],
+    dy: Mat<'a, E>,
+}
+
+/// Where the gradients of one sample's inputs are added up.
+struct Returning<'a, 'b, E> {
+    d_inputs: &'a mut [Option<Gradient<'b, E>>; MAX_INPUTS],
+    samples: usize,
+    sample: usize,
+}
+
+impl<E> Returning<'_, '_, E> {
+    fn input(&mut self, input: usize) -> Option<&mut [E]> {
+        let to = &mut *self.d_inputs[input].as_mut()?.to;
+        let width = to.len() / self.samples;
+        Some(&mut to[self.sample * width..(self.sample + 1) * width])
+    }
+
+    /// Where the rows of an operand of a head lie, from `row` on.
+    fn rows(&mut self, operand: Operand, head: usize, row: usize) -> Option<Rows<'_, E>> {
+        let Heads { row: stride, .. } = operand.at;
+        Some(Rows { data: &mut self.input(operand.input)?[operand.at.begin(head) + row * stride..], stride })
+    }
+}
+
+impl Attend {
+    fn operands<'a, E>(&self, of: impl Fn(usize) -> &'a [E], head: usize) -> [Mat<'a, E>; 3] {
+        [self.q, self.k, self.v].map(|operand| operand.at.mat(of(operand.input), head))
+    }
+
+    fn head<E: Float>(&self, [q, k, v]: [Mat<'_, E>; 3], hidden: Hidden<&[E]>, weights: &mut [E], y: Rows<'_, E>, scratch: &mut [E]) {
+        let ([d, d_v], keys) = (self.features(), self.scores.keys);
+        let (transposed, block) = scratch.split_at_mut(self.spaces()[0]);
+        let k = transpose(k, [keys, d], transposed); // [d, S]
+        for rows in self.blocks() {
+            let (m, seen) = (rows.len(), self.scores.seen(rows.clone()));
+            let weights = &mut weights[rows.start * keys..rows.end * keys];
+            gemm(Size { m, n: seen, k: d }, from_row(q, rows.start), k, false, block); // [m, seen]
+            let lines = block.chunks_exact_mut(seen).zip(weights.chunks_exact_mut(keys));
+            rows.clone().zip(lines).for_each(|(i, (scores, weights))| self.weigh(i, scores, hidden, weights));
+            let y = &mut Rows { data: &mut y.data[rows.start * y.stride..], stride: y.stride };
+            gemm_rows(Size { m, n: d_v, k: seen }, Mat::rows(weights, keys), v, false, y); // [m, dv]
+        }
+    }
+
+    fn head_back<E: Float>(&self, at: Back<'_, E>, to: &mut Returning<'_, '_, E>, scratch: &mut [E]) {
+        let ([d, d_v], keys, [q, k, v]) = (self.features(), self.scores.keys, at.operands);
+        let (transposed, block) = scratch.split_at_mut(self.spaces()[0]);
+        let v = transpose(v, [keys, d_v], transposed); // [dv, S]
+        for rows in self.blocks() {
+            let (m, seen) = (rows.len(), self.scores.seen(rows.clone()));
+            let (q, dy, weights) = (from_row(q, rows.start), from_row(at.dy, rows.start), &at.weights[rows.start * keys..rows.end * keys]);
+            if let Some(mut dv) = to.rows(self.v, at.head, 0) {
+                gemm_rows(Size { m: seen, n: d_v, k: m }, Mat::rows(weights, keys).transposed(), dy, true, &mut dv); // [seen, dv]
+            }
+            gemm(Size { m, n: seen, k: d_v }, dy, v, false, block); // [m, seen]
+            for (i, (scores, weights)) in rows.clone().zip(block.chunks_exact_mut(seen).zip(weights.chunks_exact(keys))) {
+                let d_mask = self.mask.and_then(|mask| to.input(mask));
+                let line = (at.head * self.scores.queries + i) * keys;
+                self.weigh_back(&weights[..seen], scores, d_mask.map(|d_mask| &mut d_mask[line..]));
+            }
+            let scores = Mat::rows(&*block, seen);
+            if let Some(mut dq) = to.rows(self.q, at.head, rows.start) {
+                gemm_rows(Size { m, n: d, k: seen }, scores, k, true, &mut dq); // [m, d]
+            }
+            if let Some(mut dk) = to.rows(self.k, at.head, 0) {
+                gemm_rows(Size { m: seen, n: d, k: m }, scores.transposed(), q, true, &mut dk); // [seen, d]
+            }
+        }
+    }
+}
