@@ -83,7 +83,11 @@ fn learn(model: &mut Model<Writer>, train: &[usize], test: &[usize], options: &O
         loss += model.train(&batch, &TokenCrossEntropy::default(), &mut optimizer)? / report as f32;
         if update % report == 0 {
             let sample = &test[..test.len().min(64 * WINDOW)];
-            println!("{update} updates, {:.0} s: {loss:.3} nats a character, {:.3} held out", begun.elapsed().as_secs_f64(), held_out(model, sample)?);
+            println!(
+                "{update} updates, {:.0} s: {loss:.3} nats a character, {:.3} held out",
+                begun.elapsed().as_secs_f64(),
+                held_out(model, sample)?
+            );
             loss = 0.0;
         }
     }

@@ -18,5 +18,5 @@ mod stream;
 
 pub(crate) use batch::CHUNK;
 pub use engine::Static;
-pub(crate) use stream::Streaming;
 pub(crate) use plan::{Planner, Stream, Value};
+pub(crate) use stream::Streaming;

@@ -78,6 +78,8 @@ pub(crate) struct Plan<E> {
     pub dead_ends: Vec<usize>,
     pub carried: Vec<Carried>,
     pub output: usize,
+    /// The value that each layer makes, in order.
+    pub layers: Vec<usize>,
     /// Numbers of the workspace for one sample: values and what steps leave for the way back, and gradients.
     pub per_sample: [usize; 2],
     /// Numbers that steps know of the whole batch.
@@ -119,6 +121,7 @@ pub(crate) struct Planner<E> {
     values: Vec<usize>,
     /// The parameters and the buffers of the layer that is being lowered.
     at: [Range<usize>; 2],
+    layers: Vec<usize>,
     stream: u64,
     shown: Option<Stream>,
     carried: Vec<Carried>,
@@ -126,7 +129,7 @@ pub(crate) struct Planner<E> {
 
 impl<E: Float> Planner<E> {
     fn new(input: usize) -> Self {
-        Planner { nodes: Vec::new(), values: vec![input], at: [0..0, 0..0], stream: 0, shown: None, carried: Vec::new() }
+        Planner { nodes: Vec::new(), values: vec![input], at: [0..0, 0..0], layers: Vec::new(), stream: 0, shown: None, carried: Vec::new() }
     }
 
     /// Where the network is shown a sequence position by position.
@@ -225,7 +228,9 @@ impl<E: Float> Planner<E> {
                     *range = range.end..range.end + numel;
                 }
                 self.stream += 1;
-                leaf.plan(self, x, y)
+                let y = leaf.plan(self, x, y);
+                self.layers.push(y.x.id);
+                y
             }
             Spec::Chain(Chain { fields }) => fields.iter().fold(x, |x, field| self.lower(field.spec, x)),
             Spec::Branch(branch) => self.lower_branch(branch, x, output(spec, x).x),
@@ -289,6 +294,7 @@ impl<E: Float> Planner<E> {
             nodes: self.nodes,
             values,
             output: output.id,
+            layers: self.layers,
             per_sample: [data.0, grads.0],
             known: known.0,
             params: self.at[0].end,
