@@ -164,8 +164,8 @@ where
         known: &mut [E],
         wants_inputs: bool,
     ) -> Result<Option<E>, Error> {
-        let whole = [0..self.plan.nodes.len()];
-        let segments: &[Range<usize>] = if batch.noise.is_some() { &self.plan.segments } else { &whole };
+        let whole = 0..self.plan.nodes.len();
+        let segments: &[Range<usize>] = if batch.noise.is_some() { &self.plan.segments } else { core::slice::from_ref(&whole) };
         let last = segments.len() - 1;
         for segment in &segments[..last] {
             let shared = self.shared(batch, known, wants_inputs);
