@@ -108,7 +108,7 @@ fn print_looks(model: &Model<Reader>, digits: &Digits, read: &[usize]) -> Result
 fn looks(model: &Model<Reader>, digits: &Digits, shown: &[usize]) -> Result<Vec<Vec<f32>>, Error> {
     let maps = model.attention(&digits.select(shown))?;
     let looks = |sample: usize| {
-        let mut sums = vec![0.0; PATCHES * PATCHES];
+        let mut sums = [0.0; PATCHES * PATCHES];
         for row in maps.iter().flat_map(|map| map.mean(sample)).collect::<Vec<f32>>().chunks_exact(PATCHES * PATCHES) {
             sums.iter_mut().zip(row).for_each(|(sum, weight)| *sum += weight);
         }
