@@ -36,7 +36,7 @@
 //! | [`regression`] | ridge, lasso and logistic regression on plain numbers, in closed form and by descent. |
 //! | [`filters`] | classical filters of images, and convolution as a matrix. |
 //! | [`data`] | data sets whose shapes are types; the digits, tables, IDX files. |
-//! | `checkpoint`, `summary`, `gradient_check` | files of parameters, the table of a network, gradients against differences. |
+//! | `checkpoint`, `summary`, `statistics`, `gradient_check` | files of parameters, the table of a network, signals and gradients layer by layer, gradients against differences. |
 //! | `formwork-derive` | the macros: they place each check on the tokens of the layer it is about. |
 //!
 //! A network takes this way through it: its **type** carries a [`Spec`](types::Spec), which is proved in a constant by
@@ -67,7 +67,10 @@ mod noise;
 pub mod portable;
 pub mod prelude;
 pub mod regression;
+mod statistics;
+mod stream;
 mod summary;
+mod table;
 pub mod types;
 
 pub use error::{Error, Mismatch};
@@ -144,4 +147,6 @@ pub use formwork_derive::rule;
 pub use gradient_check::gradient_check;
 pub use model::Model;
 pub use noise::Noise;
+pub use statistics::{LayerStatistics, Statistics};
+pub use stream::{Sequence, Stream};
 pub use summary::{Row, Summary};

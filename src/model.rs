@@ -1,16 +1,19 @@
 //! Models: networks with parameters, on a machine.
 
+use crate::cpu::Static;
 use crate::data::{Dataset, MiniBatch, Target};
 use crate::engine::{Architecture, AttentionMap, Backend, Engine, Flat, Gradients, Objective, State, TapedScalar};
 use crate::error::Error;
 use crate::float::Float;
 use crate::learn::{Bound, ByTape, Loss, Optimizer, Scheme, init};
 use crate::noise::Noise;
+use crate::statistics::Statistics;
 use crate::types::{Batch, Network, Plain, Sample, check};
 use core::marker::PhantomData;
 use dfdx::prelude::AutoDevice;
 use dfdx::shapes::Dim;
-use dfdx::tensor::{OwnedTape, Tensor};
+use dfdx::tensor::{Cpu, OwnedTape, Tensor};
+use dfdx::tensor_ops::Device;
 
 /// A network with parameters: it computes, learns, and is saved and loaded.
 ///
@@ -285,6 +288,42 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
         not_empty(batch)?;
         let objective = Bound::<L, N::Output, T, E>::new(loss, batch.targets(), batch.len());
         self.engine.gradients(batch.inputs(), batch.len(), Some(self.noise.split(self.steps + 1)), &objective)
+    }
+
+    /// Signals and gradients of a batch, layer by layer, as the next step of training would see them; the model stays as it is.
+    ///
+    /// For looking at, and not for every step: it copies the parameters to the CPU and computes there, whatever the model's
+    /// engine is.
+    ///
+    /// # Errors
+    /// Those of the device, and [`Error::Count`] for a batch of no samples.
+    ///
+    /// # Examples
+    /// ```
+    /// use formwork::prelude::*;
+    ///
+    /// #[network([2] => [1])]
+    /// type Xor = (Linear<2, 8>, Tanh, Linear<8, 1>);
+    ///
+    /// let inputs = vec![0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0];
+    /// let data = Dataset::<Rank1<2>, Values<Rank1<1>>>::new(inputs, vec![0.0, 1.0, 1.0, 0.0]).unwrap();
+    /// let statistics = Model::<Xor>::new(0).statistics(&data.all(), &BceWithLogits).unwrap();
+    /// println!("{statistics}");
+    /// assert_eq!(statistics.layers[0].name, "0");
+    /// assert!(statistics.layers[0].weight_gradient.is_some_and(|norm| norm > 0.0));
+    /// ```
+    pub fn statistics<T: Target, L: Loss<N::Output, T>>(&self, batch: &MiniBatch<N::Input, T, E>, loss: &L) -> Result<Statistics, Error>
+    where
+        Cpu: Device<E>,
+        Static<E>: Engine<E, Cpu>,
+    {
+        not_empty(batch)?;
+        let objective = Bound::<L, N::Output, T, E>::new(loss, batch.targets(), batch.len());
+        let state = State { parameters: self.parameters(), buffers: self.buffers() };
+        let mut engine = Static::new(&Cpu::default(), Architecture::of::<N>(), state)?;
+        let gradients = engine.gradients(batch.inputs(), batch.len(), Some(self.noise.split(self.steps + 1)), &objective)?;
+        let values = |layer: usize, look: &mut dyn FnMut(&[E], &[E])| engine.visit_layer(layer, batch.inputs(), batch.len(), look);
+        Ok(Statistics::of(N::SPEC, &gradients.parameters, values))
     }
 
     fn next_noise(&mut self) -> Option<Noise> {

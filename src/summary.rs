@@ -1,5 +1,6 @@
 //! A network as a table.
 
+use crate::table::Table;
 use crate::types::{Chain, Cost, Dims, Parts, Spec, Text, cost, infer, scalars};
 use core::fmt;
 
@@ -96,19 +97,8 @@ impl fmt::Display for Summary {
         let input = ["", "input", &self.input.to_string(), "", "", ""].map(str::to_owned);
         let body = self.rows.iter().map(Row::cells);
         let lines: Vec<[String; 6]> = [header, input].into_iter().chain(body).chain([self.total.cells()]).collect();
-        let width = |column: usize| lines.iter().map(|line| line[column].len()).max().unwrap_or(0);
-        let widths: [usize; 6] = core::array::from_fn(width);
-        let rule = "-".repeat(widths.iter().sum::<usize>() + 2 * 5);
-        for (i, [name, layer, output, numbers @ ..]) in lines.iter().enumerate() {
-            if i == 1 || i + 1 == lines.len() {
-                writeln!(f, "{rule}")?;
-            }
-            let mut row = format!("{name:<0$}  {layer:<1$}  {output:<2$}", widths[0], widths[1], widths[2]);
-            for (number, width) in numbers.iter().zip(&widths[3..]) {
-                row += &format!("  {number:>width$}");
-            }
-            writeln!(f, "{}", row.trim_end())?;
-        }
+        let ruled = vec![1, lines.len() - 1];
+        write!(f, "{}", Table { lines, texts: 3, ruled })?;
         write!(f, "for one sample, forward: {} FLOPs, {} numbers written", grouped(self.total.flops), grouped(self.total.activations))
     }
 }

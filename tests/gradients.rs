@@ -8,11 +8,13 @@ use dfdx::tensor_ops::Device;
 use formwork::cpu::Static;
 use formwork::engine::{Architecture, Engine, Flat, Objective, State, TapedScalar};
 use formwork::gradient_check;
+use formwork::layers::Leaf;
 use formwork::layers::custom::*;
 use formwork::layers::filter::*;
 use formwork::portable::Portable;
 use formwork::prelude::*;
-use formwork::types::{Parts, Slot};
+use formwork::types::{Branch, Chain, Parts, Slot};
+use std::collections::BTreeSet;
 
 /// One test for each layer: `gradient_check` runs both lowerings.
 macro_rules! gradients {
@@ -23,7 +25,9 @@ macro_rules! gradients {
             lowerings_agree::<Net<$Layer, ($(Const<$i>,)*), ($(Const<$o>,)*)>, f64>(1e-12);
             lowerings_agree::<Net<$Layer, ($(Const<$i>,)*), ($(Const<$o>,)*)>, f32>(1e-5);
         }
-    )* };
+    )*
+        const LAYERS: &[&Spec] = &[$(<$Layer as Layer>::SPEC),*];
+    };
 }
 
 gradients! {
@@ -151,7 +155,9 @@ macro_rules! gradients_of_networks {
             lowerings_agree::<Subject, f64>(1e-12);
             lowerings_agree::<Subject, f32>(1e-5);
         }
-    )* };
+    )*
+        const NETWORKS: &[&Spec] = &[$(<$Layer as Layer>::SPEC),*];
+    };
 }
 
 gradients_of_networks! {
@@ -225,6 +231,28 @@ impl Meaning for Factors {
         let weight = site.param(0, &(d,))?.try_broadcast_like::<_, Axis<0>>(&shape)?;
         Var::new(x.view(&shape)?.try_mul(weight)?.try_mul(factors)?, samples, y) // [B T, D]
     }
+}
+
+/// Which kinds of layers are in `spec`.
+fn kinds(spec: &Spec, found: &mut BTreeSet<&'static str>) {
+    match spec {
+        Spec::Leaf(leaf) => _ = found.insert(leaf.kind()),
+        Spec::Chain(Chain { fields }) | Spec::Branch(Branch { fields, .. }) => fields.iter().for_each(|field| kinds(field.spec, found)),
+        Spec::Tied(tied) => tied.fields.iter().for_each(|field| kinds(field.spec, found)),
+        Spec::Repeat(repeat) => kinds(repeat.body, found),
+        Spec::Encode { body } | Spec::Named { body, .. } => kinds(body, found),
+        Spec::Misfit { .. } => {}
+    }
+}
+
+/// The tests above run the portable and the static form of each layer. A layer that has only one of them, or is in none of the
+/// tests, would be in the list.
+#[test]
+fn no_layer_is_without_a_portable_or_a_static_form() {
+    let mut checked = BTreeSet::new();
+    LAYERS.iter().chain(NETWORKS).for_each(|spec| kinds(spec, &mut checked));
+    let without: Vec<&str> = Leaf::KINDS.iter().copied().filter(|kind| !checked.contains(kind)).collect();
+    assert_eq!(without, [""; 0]);
 }
 
 /// `Σ w y / n`, with or without dfdx's tape.

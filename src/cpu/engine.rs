@@ -246,6 +246,14 @@ where
         }
     }
 
+    /// Looks at what a batch has left of a layer, chunk by chunk: its outputs, and the gradient with respect to them.
+    pub(crate) fn visit_layer(&self, layer: usize, inputs: &[E], samples: usize, mut look: impl FnMut(&[E], &[E])) {
+        let value = self.plan.layers[layer];
+        self.visit(&Batch { inputs, samples, noise: None }, |chunk, block| {
+            look(self.plan.value(value, chunk, block.data), &block.grads[self.plan.gradient(value, chunk)]);
+        });
+    }
+
     /// Merges what all chunks have observed before the step at `node`.
     fn merge(&self, batch: &Batch<'_, E>, node: usize, known: &mut [E]) {
         let (place, mut before) = (self.plan.nodes[node].known.clone(), 0);

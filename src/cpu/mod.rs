@@ -5,6 +5,7 @@
 //! - `batch`: how a batch is cut into parts and chunks, which depend on the batch alone and never on the number of threads.
 //! - `pass`: the way of one chunk through the steps, there and back.
 //! - `engine`: runs a plan over a batch, segment by segment where steps look at the whole of it.
+//! - `stream`: runs a plan position by position, for writing text.
 //! - `pool`: the threads.
 
 mod batch;
@@ -13,7 +14,9 @@ mod pass;
 mod plan;
 mod pool;
 pub(crate) mod steps;
+mod stream;
 
 pub(crate) use batch::CHUNK;
 pub use engine::Static;
-pub(crate) use plan::{Planner, Value};
+pub(crate) use plan::{Planner, Stream, Value};
+pub(crate) use stream::Streaming;

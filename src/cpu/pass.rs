@@ -80,7 +80,7 @@ impl<E: Float> Plan<E> {
     }
 
     /// The numbers of a value.
-    fn value<'a>(&self, value: usize, chunk: &Chunk<'a, E>, data: &'a [E]) -> &'a [E] {
+    pub fn value<'a>(&self, value: usize, chunk: &Chunk<'a, E>, data: &'a [E]) -> &'a [E] {
         let buffer = &self.values[value];
         match buffer.data {
             Some(at) => &data[chunk.place(at, buffer.numel)],

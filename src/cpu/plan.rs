@@ -1,6 +1,6 @@
 //! A network as a list of steps.
 
-use super::steps::{Add, Concat, Copy, Part, Step};
+use super::steps::{Add, Concat, Copy, Forward, Onward, Part, Step};
 use crate::engine::Architecture;
 use crate::float::Float;
 use crate::layers::Leaf;
@@ -46,6 +46,19 @@ pub(crate) struct Node<E> {
     pub stream: u64,
 }
 
+/// What a value is when the next position of a sequence is shown: what another one is now.
+pub(crate) struct Carried {
+    pub to: usize,
+    pub from: usize,
+}
+
+/// Where a sequence is shown position by position: which one it is, as a value, and how many there can be.
+#[derive(Clone, Copy)]
+pub(crate) struct Stream {
+    pub position: Value,
+    pub capacity: usize,
+}
+
 /// A value that a step reads.
 #[derive(Clone, Copy)]
 pub(crate) struct Input {
@@ -63,7 +76,10 @@ pub(crate) struct Plan<E> {
     pub values: Vec<Buffer>,
     /// Values whose gradient nobody writes.
     pub dead_ends: Vec<usize>,
+    pub carried: Vec<Carried>,
     pub output: usize,
+    /// The value that each layer makes, in order.
+    pub layers: Vec<usize>,
     /// Numbers of the workspace for one sample: values and what steps leave for the way back, and gradients.
     pub per_sample: [usize; 2],
     /// Numbers that steps know of the whole batch.
@@ -77,11 +93,24 @@ pub(crate) struct Plan<E> {
 impl<E: Float> Plan<E> {
     /// The plan of a network.
     pub(crate) fn new(network: &Architecture) -> Self {
-        let mut planner = Planner { nodes: Vec::new(), values: vec![network.input.numel()], at: [0..0, 0..0], stream: 0 };
+        let mut planner = Planner::new(network.input.numel());
         let x = planner.inputs(network.input);
         let y = planner.lower(network.spec, x);
         let output = planner.outputs(y, network.output);
         planner.finish(output)
+    }
+
+    /// The plan of a network that is shown a sequence position by position, which its layers allow. What they have to know of
+    /// the positions before is carried from one to the next.
+    pub(crate) fn streaming(network: &Architecture) -> Self {
+        let position = network.input.x.with(0, 1);
+        let mut planner = Planner::new(position.numel());
+        let count = planner.carried(Dims::new(&[1]));
+        planner.shown = Some(Stream { position: count, capacity: network.input.x.size(0) });
+        let y = planner.lower(network.spec, Parts::alone(Value { id: 0, dims: position }));
+        let next = planner.onward(|at| at.output[0] = at.inputs[0][0] + E::one(), &[count], count.dims);
+        planner.carry(next, count);
+        planner.finish(y.x)
     }
 }
 
@@ -92,10 +121,38 @@ pub(crate) struct Planner<E> {
     values: Vec<usize>,
     /// The parameters and the buffers of the layer that is being lowered.
     at: [Range<usize>; 2],
+    layers: Vec<usize>,
     stream: u64,
+    shown: Option<Stream>,
+    carried: Vec<Carried>,
 }
 
 impl<E: Float> Planner<E> {
+    fn new(input: usize) -> Self {
+        Planner { nodes: Vec::new(), values: vec![input], at: [0..0, 0..0], layers: Vec::new(), stream: 0, shown: None, carried: Vec::new() }
+    }
+
+    /// Where the network is shown a sequence position by position.
+    pub(crate) fn stream(&self) -> Option<Stream> {
+        self.shown
+    }
+
+    /// A value that is zeros at first, and then what is carried to it from the position before.
+    pub(crate) fn carried(&mut self, dims: Dims) -> Value {
+        self.values.push(dims.numel());
+        Value { id: self.values.len() - 1, dims }
+    }
+
+    /// Makes a value what `to` is at the next position.
+    pub(crate) fn carry(&mut self, from: Value, to: Value) {
+        self.carried.push(Carried { to: to.id, from: from.id });
+    }
+
+    /// A step that is only taken forward.
+    pub(crate) fn onward(&mut self, forward: impl Fn(Forward<'_, E>) + Send + Sync + 'static, inputs: &[Value], dims: Dims) -> Value {
+        self.step(Onward(forward), inputs, dims)
+    }
+
     /// Adds a step that makes a value of shape `dims` of others, with the parameters of the layer at hand.
     pub(crate) fn step(&mut self, step: impl Step<E> + 'static, inputs: &[Value], dims: Dims) -> Value {
         let mut ids: Vec<usize> = Vec::new();
@@ -171,7 +228,9 @@ impl<E: Float> Planner<E> {
                     *range = range.end..range.end + numel;
                 }
                 self.stream += 1;
-                leaf.plan(self, x, y)
+                let y = leaf.plan(self, x, y);
+                self.layers.push(y.x.id);
+                y
             }
             Spec::Chain(Chain { fields }) => fields.iter().fold(x, |x, field| self.lower(field.spec, x)),
             Spec::Branch(branch) => self.lower_branch(branch, x, output(spec, x).x),
@@ -231,9 +290,11 @@ impl<E: Float> Planner<E> {
             scratch: self.nodes.iter().map(|node| node.step.scratch()).max().unwrap_or(0),
             segments: bounds.windows(2).map(|bounds| bounds[0]..bounds[1]).collect(),
             dead_ends: (1..values.len()).filter(|&id| !written[id]).collect(),
+            carried: self.carried,
             nodes: self.nodes,
             values,
             output: output.id,
+            layers: self.layers,
             per_sample: [data.0, grads.0],
             known: known.0,
             params: self.at[0].end,

@@ -4,8 +4,8 @@ use super::groups::possible;
 use super::linear::{Matrix, affine};
 use super::scaled_dot_product::{Heads4, Hidden, Scores, flops};
 use super::{Leaf, generic};
-use crate::cpu::steps::{Attend, Dense, Heads, Operand, Part};
-use crate::cpu::{Planner, Value};
+use crate::cpu::steps::{Attend, Dense, Forward, Heads, Operand, Part};
+use crate::cpu::{Planner, Stream, Value};
 use crate::float::Float;
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Label, Layer, Message, Param, Parts, Problem, Reach, Size, Slot, Spec};
@@ -348,6 +348,9 @@ impl AttentionSpec {
         let d = self.embed_dim;
         let of_head =
             |input: usize, begin: usize, row: usize| Operand { input, at: Heads { begin, head: d / self.num_heads, row, cols: d / self.num_heads } };
+        if let Some(stream) = planner.stream() {
+            return x.with_x(self.plan_stream(planner, stream, x.x));
+        }
         let (mut inputs, source, [q, k, v]) = match (self.source, x.beside(Slot::Memory)) {
             (Source::Memory { .. }, Some(&memory)) => {
                 let inputs = vec![
@@ -370,9 +373,46 @@ impl AttentionSpec {
         let scores = self.scores(y.x.size(0), source.dims.size(0));
         let attend = Attend { scores, q, k, v, y: of_head(0, 0, d).at, padding, mask: None };
         let means = planner.step(attend, &inputs, y.x);
+        x.with_x(self.out_proj(planner, means))
+    }
+
+    fn out_proj<E: Float>(&self, planner: &mut Planner<E>, means: Value) -> Value {
+        let d = self.embed_dim;
         let weight = self.bias_begin() + if self.bias { 3 * d } else { 0 };
-        let out_proj = Dense { rows_per_sample: y.x.size(0), inputs: d, outputs: d, weight, bias: self.bias.then_some(weight + d * d) };
-        x.with_x(planner.step(out_proj, &[means], y.x))
+        let step = Dense { rows_per_sample: means.dims.size(0), inputs: d, outputs: d, weight, bias: self.bias.then_some(weight + d * d) };
+        planner.step(step, &[means], means.dims)
+    }
+
+    /// Whether a position is only attended to by itself and by those behind it.
+    pub(crate) const fn streams(&self) -> bool {
+        matches!(self.source, Source::Itself { causal: true })
+    }
+
+    /// One position: its key and value join those of the positions before, which are carried on, and it attends to them all.
+    fn plan_stream<E: Float>(&self, planner: &mut Planner<E>, stream: Stream, x: Value) -> Value {
+        let (d, Stream { position, capacity }) = (self.embed_dim, stream);
+        let all = planner.step(self.dense(1, [d, 3 * d], Role::Query), &[x], x.dims.with(1, 3 * d)); // [1, 3 D]
+        let before = planner.carried(Dims::new(&[capacity, 2 * d]));
+        let append = move |at: Forward<'_, E>| {
+            let [before, all, position, ..] = at.inputs;
+            at.output.copy_from_slice(before);
+            let begin = 2 * d * position[0].f64() as usize;
+            at.output[begin..begin + 2 * d].copy_from_slice(&all[d..]);
+        };
+        let kept = planner.onward(append, &[before, all, position], before.dims); // [S, 2 D]
+        planner.carry(kept, before);
+        let ahead = move |at: Forward<'_, E>| {
+            let now = at.inputs[0][0];
+            at.output.iter_mut().enumerate().for_each(|(key, ahead)| *ahead = if E::of(key as f64) > now { E::one() } else { E::zero() });
+        };
+        let padding = planner.onward(ahead, &[position], Dims::new(&[capacity])); // [S]
+        let of_head =
+            |input: usize, begin: usize, row: usize| Operand { input, at: Heads { begin, head: d / self.num_heads, row, cols: d / self.num_heads } };
+        let scores = Scores { causal: false, ..self.scores(1, capacity) };
+        let (q, k, v) = (of_head(0, 0, 3 * d), of_head(1, 0, 2 * d), of_head(1, d, 2 * d));
+        let attend = Attend { scores, q, k, v, y: of_head(0, 0, d).at, padding: Some(2), mask: None };
+        let means = planner.step(attend, &[all, kept, padding], x.dims);
+        self.out_proj(planner, means)
     }
 
     /// What a projection makes of a sequence: `[T, D]`.

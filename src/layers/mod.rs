@@ -77,6 +77,20 @@ macro_rules! leaves {
         }
 
         impl Leaf {
+            /// The name of each variant.
+            #[doc(hidden)]
+            pub const KINDS: &'static [&'static str] = &[$(stringify!($Num),)* $(stringify!($Ids),)* $(stringify!($Parts),)*];
+
+            /// The name of the variant.
+            #[doc(hidden)]
+            pub const fn kind(&self) -> &'static str {
+                match self {
+                    $(Leaf::$Num(_) => stringify!($Num),)*
+                    $(Leaf::$Ids(_) => stringify!($Ids),)*
+                    $(Leaf::$Parts(_) => stringify!($Parts),)*
+                }
+            }
+
             /// The layer as its user writes it.
             pub const fn label(&self) -> Label {
                 match self { $(Leaf::$Num(spec) => spec.label(),)* $(Leaf::$Ids(spec) => spec.label(),)* $(Leaf::$Parts(spec) => spec.label(),)* }

@@ -2,7 +2,7 @@
 
 use super::{Leaf, generic};
 use crate::cpu::steps::{Backward, Forward, Step};
-use crate::cpu::{Planner, Value};
+use crate::cpu::{Planner, Stream, Value};
 use crate::engine::Flat;
 use crate::float::Float;
 use crate::portable::{Site, Var};
@@ -137,6 +137,10 @@ impl PositionsSpec {
     }
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {
+        if let Some(Stream { position, capacity }) = planner.stream() {
+            let waves = matches!(self, PositionsSpec::Sinusoidal).then(|| waves(y.with(0, capacity)));
+            return planner.onward(move |at| add_at(waves.as_deref(), at), &[x, position], y);
+        }
         let waves = matches!(self, PositionsSpec::Sinusoidal).then(|| waves(y));
         planner.step(AddToEach { waves }, &[x], y)
     }
@@ -155,6 +159,13 @@ fn waves<E: Float>(dims: Dims) -> Vec<E> {
 /// Adds the same numbers to each sample: waves, or the first ones of the parameters.
 struct AddToEach<E> {
     waves: Option<Vec<E>>,
+}
+
+/// Adds the vector of one position, whose number is the second input.
+fn add_at<E: Float>(waves: Option<&[E]>, at: Forward<'_, E>) {
+    let [x, position, ..] = at.inputs;
+    let added = &waves.unwrap_or(at.params)[position[0].f64() as usize * x.len()..];
+    at.output.iter_mut().zip(x.iter().zip(added)).for_each(|(y, (&x, &added))| *y = x + added);
 }
 
 impl<E: Float> Step<E> for AddToEach<E> {

@@ -100,6 +100,11 @@ impl SoftmaxSpec {
         if self.axis == 0 { Reach::Point } else { Reach::All }
     }
 
+    /// Whether it runs along the last of several dimensions, and leaves the others apart.
+    pub(crate) const fn keeps_rows(&self, x: Dims) -> bool {
+        self.axis == LAST || self.axis + 1 == x.rank()
+    }
+
     /// How the dimension lies: how many numbers it has, and how far apart they are.
     fn lines(&self, x: Dims) -> Lines {
         let axis = if self.axis == LAST { x.rank() - 1 } else { self.axis };

@@ -8,7 +8,7 @@ use crate::float::Float;
 use crate::layers::Leaf;
 use crate::learn::Optimizer;
 use crate::noise::Noise;
-use crate::types::{Branch, Chain, Dims, Join, NamedParam, Parts, Slot, Spec, Tied, buffers, parameters};
+use crate::types::{Branch, Chain, Dims, Join, NamedParam, Parts, Slot, Spec, Tied, buffers, leaves, parameters};
 use core::marker::PhantomData;
 use dfdx::prelude::{Backward, Trace, TryAdd};
 use dfdx::tensor::{OwnedTape, Tape};
@@ -221,17 +221,6 @@ impl<E: Float, D: Device<E>> Portable<E, D> {
     }
 }
 
-fn leaves(spec: &Spec) -> usize {
-    match spec.unnamed() {
-        Spec::Leaf(_) => 1,
-        Spec::Chain(Chain { fields }) | Spec::Branch(Branch { fields, .. }) => fields.iter().map(|field| leaves(field.spec)).sum(),
-        Spec::Tied(Tied { fields }) => fields.iter().map(|field| leaves(field.spec)).sum(),
-        Spec::Repeat(repeat) => repeat.times * leaves(repeat.body),
-        Spec::Encode { body } => leaves(body),
-        Spec::Named { .. } | Spec::Misfit { .. } => 0,
-    }
-}
-
 /// The numbers of each tensor.
 fn split<'a, E>(tensors: &'a [NamedParam], numbers: &'a [E]) -> impl Iterator<Item = &'a [E]> {
     tensors.iter().map(|tensor| &numbers[tensor.range()])
@@ -243,7 +232,7 @@ macro_rules! engine {
     ($E:ident on $D:ty) => {
         impl Engine<$E, $D> for Portable<$E, $D> {
             fn new(device: &$D, network: Architecture, state: State<$E>) -> Result<Self, Error> {
-                let indices = (0..leaves(network.spec)).map(|_| Arc::default()).collect();
+                let indices = leaves(network.spec).iter().map(|_| Arc::default()).collect();
                 let mut engine = Portable { device: device.clone(), network, params: Vec::new(), buffers: Vec::new(), indices };
                 engine.set_parameters(&state.parameters)?;
                 engine.set_buffers(&state.buffers)?;

@@ -14,12 +14,14 @@ mod parts;
 mod sample;
 mod size;
 mod spec;
+mod stream;
 mod text;
 
 pub use cost::{Cost, cost, scalars};
 pub use dims::{Dims, MAX_RANK};
 pub use fault::{ARGUMENT, Fault, MAX_DEPTH, OUTPUT, Problem, Step};
 pub use infer::infer;
+pub(crate) use names::{NamedLeaf, leaves};
 pub use names::{NamedParam, buffers, parameters, tensors};
 pub use network::{Net, Network, check, site};
 pub use param::{Init, Param, Reach, Role};
@@ -29,4 +31,5 @@ pub use size::{Extent, Minus, Over, Plus, Resize, Size, Times};
 pub use spec::{Branch, Chain, Field, Join, Layer, Prefix, Repeat, Spec, Tied};
 #[doc(hidden)]
 pub use spec::{Called, SourceName};
+pub(crate) use stream::check_stream;
 pub use text::{Label, Message, Text};

@@ -137,11 +137,6 @@ impl Golden {
         <f64 as Float>::from_le_bytes(&self.data(tensor, Dtype::F64)).into_iter().map(E::of).collect()
     }
 
-    /// Whether the case has such a tensor.
-    pub fn has(&self, tensor: &str) -> bool {
-        self.case.tensors.iter().any(|entry| entry.name == tensor)
-    }
-
     /// The marks that a tensor holds: each is 0 or 1.
     pub fn marks<E: Float>(&self, tensor: &str) -> Vec<E> {
         self.data(tensor, Dtype::U8).into_iter().map(|mark| E::of(f64::from(mark))).collect()

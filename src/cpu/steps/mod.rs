@@ -10,6 +10,7 @@ mod gather;
 mod join;
 mod map;
 mod normalize;
+mod onward;
 mod pool;
 
 pub(crate) use attend::{Attend, Heads, Operand};
@@ -19,6 +20,7 @@ pub(crate) use gather::Gather;
 pub(crate) use join::{Add, Concat, Copy, Part};
 pub(crate) use map::Map;
 pub(crate) use normalize::Normalize;
+pub(crate) use onward::Onward;
 pub(crate) use pool::{Pool, Pooling};
 
 use crate::float::Float;

@@ -279,6 +279,11 @@ impl RecurrentSpec {
         }
     }
 
+    /// Whether it walks forward only, and says something at each step.
+    pub(crate) const fn streams(&self) -> bool {
+        !self.bidirectional && !self.with_state && !self.last
+    }
+
     /// A step for each layer of the stack; what it makes of the states follows its sequence.
     fn plan_cell<C: Cell<G, S, K>, E: Float, const G: usize, const S: usize, const K: usize>(
         &self,
@@ -287,7 +292,12 @@ impl RecurrentSpec {
         y: Parts<Dims>,
     ) -> Parts<Value> {
         let of_layer = Dims::new(&[self.directions(), self.hidden_size]);
-        let given: Vec<Value> = self.kind.slots().iter().filter(|_| self.with_state).filter_map(|&slot| x.beside(slot).copied()).collect();
+        let is_streaming = planner.stream().is_some();
+        let keeps = self.with_state || is_streaming;
+        let given: Vec<Value> = match is_streaming {
+            true => self.kind.slots().iter().map(|_| planner.carried(self.states())).collect(),
+            false => self.kind.slots().iter().filter(|_| self.with_state).filter_map(|&slot| x.beside(slot).copied()).collect(),
+        };
         let mut returned: [Vec<Value>; S] = core::array::from_fn(|_| Vec::new());
         let (mut out, mut param) = (x.x, 0);
         for layer in 0..self.num_layers {
@@ -299,23 +309,30 @@ impl RecurrentSpec {
                 directions: self.directions(),
                 bias: self.bias,
                 first_param: param,
-                has_begin: self.with_state,
+                has_begin: keeps,
                 has_padding: x.beside(Slot::Padding).is_some(),
                 has_sequence,
-                has_end: self.with_state || !has_sequence,
+                has_end: keeps || !has_sequence,
                 cell: PhantomData,
             };
             param += scan.params();
             let before = given.iter().map(|&states| planner.part(states, layer * of_layer.numel(), of_layer));
             let inputs: Vec<Value> = core::iter::once(out).chain(before).chain(x.beside(Slot::Padding).copied()).collect();
             let all = planner.step(scan, &inputs, Dims::new(&[scan.width()]));
-            for (state, list) in returned.iter_mut().enumerate().filter(|_| self.with_state) {
+            for (state, list) in returned.iter_mut().enumerate().filter(|_| keeps) {
                 list.push(planner.part(all, scan.sequence() + state * of_layer.numel(), of_layer));
             }
             let dims = if has_sequence { Dims::new(&[scan.steps, of_layer.numel()]) } else { y.x };
             out = if scan.width() == dims.numel() { all.with_dims(dims) } else { planner.part(all, 0, dims) };
         }
         let mut parts = x.with_x(out);
+        if is_streaming {
+            for (list, &before) in returned.iter().zip(&given) {
+                let after = planner.concat(list, self.states());
+                planner.carry(after, before);
+            }
+            return parts;
+        }
         for (&slot, list) in self.kind.slots().iter().zip(&returned).filter(|_| self.with_state) {
             parts.put(slot, Some(planner.concat(list, self.states())));
         }

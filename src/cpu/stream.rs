@@ -1,0 +1,45 @@
+//! Runs a plan position by position.
+
+use super::batch::{CHUNK, Chunk};
+use super::pass::Shared;
+use super::plan::Plan;
+use crate::engine::{Architecture, State};
+use crate::float::Float;
+
+/// A network that is shown a sequence position by position, with what it carries from one to the next.
+pub(crate) struct Streaming<E> {
+    plan: Plan<E>,
+    state: State<E>,
+    data: Vec<E>,
+    scratch: Vec<E>,
+}
+
+impl<E: Float> Streaming<E> {
+    pub(crate) fn new(network: &Architecture, state: State<E>) -> Self {
+        let plan = Plan::streaming(network);
+        let (data, scratch) = (vec![E::zero(); CHUNK * plan.per_sample[0]], vec![E::zero(); plan.scratch]);
+        Streaming { plan, state, data, scratch }
+    }
+
+    /// Forgets all positions.
+    pub(crate) fn reset(&mut self) {
+        self.data.fill(E::zero());
+    }
+
+    /// Shows the next position, and returns what it becomes.
+    pub(crate) fn next(&mut self, inputs: &[E]) -> &[E] {
+        let chunk = Chunk { inputs, samples: 1, noise: None };
+        let State { parameters, buffers } = &self.state;
+        let shared = Shared { parameters, buffers, known: &[], batch: None, wants_inputs: false };
+        self.plan.forward(0..self.plan.nodes.len(), shared, &chunk, &mut self.data, &mut self.scratch);
+        for carried in &self.plan.carried {
+            let [from, to] = [carried.from, carried.to].map(|value| {
+                let buffer = &self.plan.values[value];
+                chunk.place(buffer.data.unwrap_or(0), buffer.numel)
+            });
+            self.data.copy_within(from, to.start);
+        }
+        let output = &self.plan.values[self.plan.output];
+        &self.data[chunk.place(output.data.unwrap_or(0), output.numel)]
+    }
+}
