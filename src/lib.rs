@@ -28,6 +28,7 @@
 //! | [`types`] | networks as data: [`Layer`](types::Layer), [`Spec`](types::Spec), [`Size`](types::Size), [`Sample`](types::Sample); [`infer`](types::infer), which knows every shape rule, and the text of compile errors. All of it runs in constants. |
 //! | [`layers`] | one file for each family of layers: its page, its shape rule, its parameters, its meaning, its steps. `layers/mod.rs` lists them and dispatches. |
 //! | [`Model`] | a network with parameters. The door: shapes are types on this side and values behind it. |
+//! | [`Stream`] | the same network shown a sequence position by position, to write text with. |
 //! | [`engine`] | the seam between models and machines: [`Engine`](engine::Engine) runs a network, [`Backend`](engine::Backend) says which engine a device has. |
 //! | [`portable`] | the first engine: every layer in dfdx operations, on any device, differentiated by dfdx's tape. What a layer means. |
 //! | [`cpu`] | the second: a plan over one flat buffer of parameters and one workspace, without a tape and without allocating. |
@@ -38,6 +39,9 @@
 //! | [`data`] | data sets whose shapes are types; the digits, tables, IDX files. |
 //! | `checkpoint`, `summary`, `statistics`, `gradient_check` | files of parameters, the table of a network, signals and gradients layer by layer, gradients against differences. |
 //! | `formwork-derive` | the macros: they place each check on the tokens of the layer it is about. |
+//!
+//! A sample may be a value with others beside it: padding, a second sequence, states. It travels as [`Parts`](types::Parts)
+//! through every walk, and a layer takes notice of what it knows.
 //!
 //! A network takes this way through it: its **type** carries a [`Spec`](types::Spec), which is proved in a constant by
 //! [`infer`](types::infer); a [`Model`] hands the same `Spec` to an **engine**, which lowers it once and then runs.
