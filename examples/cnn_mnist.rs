@@ -39,12 +39,16 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         println!("{HELP}");
         return Ok(());
     };
-    let (train, test) = load(&options.data)?.split_stratified(TEST_SHARE, SPLIT_SEED);
+    let folder = match options.data {
+        None if options.quick => stand_in()?,
+        data => data.unwrap_or_else(|| PathBuf::from("mnist")),
+    };
+    let (train, test) = load(&folder)?.split_stratified(TEST_SHARE, SPLIT_SEED);
     println!("{}\n", Reader::summary());
 
     let mut model = Model::<Reader>::new(options.seed);
     let mut optimizer = Adam::new(LEARNING_RATE);
-    for epoch in 0..options.epochs {
+    for epoch in 0..options.epochs.unwrap_or(if options.quick { 2 } else { 8 }) {
         let mut loss = 0.0;
         for batch in train.shuffled(BATCH, options.seed.wrapping_add(epoch)) {
             // The loss of a batch is a mean, and the last batch is smaller than the others.
@@ -56,6 +60,22 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
+const IMAGES: &str = "t10k-images-idx3-ubyte";
+const LABELS: &str = "t10k-labels-idx1-ubyte";
+
+/// The digits that come with formwork, enlarged, in files like MNIST's: a quick run needs no others.
+fn stand_in() -> Result<PathBuf, Box<dyn std::error::Error>> {
+    let (folder, digits) = (std::env::temp_dir().join("formwork-stand-in-for-mnist"), formwork::data::digits::load::<f32>()?);
+    let header = |kind: u8, sizes: &[usize]| [0, 0, 8, kind].into_iter().chain(sizes.iter().flat_map(|&size| (size as u32).to_be_bytes()));
+    let image = |i: usize| (0..28 * 28).map(move |place| (i, place / 28 * 8 / 28 * 8 + place % 28 * 8 / 28));
+    let pixels = (0..digits.len()).flat_map(image).map(|(i, pixel)| (255.0 * digits.input(i)[pixel]) as u8);
+    let classes = (0..digits.len()).map(|i| digits.target(i)[0] as u8);
+    std::fs::create_dir_all(&folder)?;
+    std::fs::write(folder.join(IMAGES), header(3, &[digits.len(), 28, 28]).chain(pixels).collect::<Vec<u8>>())?;
+    std::fs::write(folder.join(LABELS), header(1, &[digits.len()]).chain(classes).collect::<Vec<u8>>())?;
+    Ok(folder)
+}
+
 /// MNIST's test set, gzipped as it comes or unpacked.
 fn load(folder: &Path) -> Result<Digits, Box<dyn std::error::Error>> {
     let find = |name: &str| {
@@ -65,7 +85,7 @@ fn load(folder: &Path) -> Result<Digits, Box<dyn std::error::Error>> {
             .find(|path| path.exists())
             .ok_or(format!("{}: expected {name} or {name}.gz there, given neither\n{WHERE}", folder.display()))
     };
-    Ok(idx::load(find("t10k-images-idx3-ubyte")?, find("t10k-labels-idx1-ubyte")?)?)
+    Ok(idx::load(find(IMAGES)?, find(LABELS)?)?)
 }
 
 /// The share of the images whose class has the highest score.
@@ -79,16 +99,16 @@ fn accuracy(model: &Model<Reader>, digits: &Digits) -> Result<f64, Error> {
     Ok(right as f64 / digits.len() as f64)
 }
 
+#[derive(Default)]
 struct Options {
-    data: PathBuf,
+    data: Option<PathBuf>,
     seed: u64,
-    epochs: u64,
+    epochs: Option<u64>,
+    quick: bool,
 }
 
 const WHERE: &str = "\
-MNIST is not part of formwork. Put these two files into a folder, and name it with --data:
-  https://ossci-datasets.s3.amazonaws.com/mnist/t10k-images-idx3-ubyte.gz
-  https://ossci-datasets.s3.amazonaws.com/mnist/t10k-labels-idx1-ubyte.gz";
+MNIST is not part of formwork. Put the two files of its test set, gzipped or not, into a folder, and name it with --data.";
 
 const HELP: &str = "\
 Learns to read the digits of MNIST, and shows how well it does.
@@ -98,20 +118,20 @@ Usage: cnn_mnist [OPTIONS]
   --data FOLDER  where t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte are, gzipped or not [mnist]
   --seed N       seed of the parameters and of the training [0]
   --epochs N     how often to go through the training images [8]
-  --quick        once is enough
+  --quick        twice is enough; without --data, for the digits that come with formwork
   --help         print this";
 
 /// The options of the command line; none if it asks for help.
 fn options() -> Result<Option<Options>, lexopt::Error> {
     use lexopt::prelude::*;
-    let mut options = Options { data: PathBuf::from("mnist"), seed: 0, epochs: 8 };
+    let mut options = Options::default();
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
-            Long("data") => options.data = PathBuf::from(arguments.value()?),
+            Long("data") => options.data = Some(PathBuf::from(arguments.value()?)),
             Long("seed") => options.seed = arguments.value()?.parse()?,
-            Long("epochs") => options.epochs = arguments.value()?.parse()?,
-            Long("quick") => options.epochs = 1,
+            Long("epochs") => options.epochs = Some(arguments.value()?.parse()?),
+            Long("quick") => options.quick = true,
             Long("help") | Short('h') => return Ok(None),
             _ => return Err(argument.unexpected()),
         }

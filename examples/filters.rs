@@ -1,4 +1,4 @@
-//! Expect eight images in the folder `filtered`, and `median: 0 of 1305 spots left` on the last line.
+//! Expect eight images in the folder `target/filtered`, and `median: 0 of 1305 spots left` on the last line.
 //!
 //! What each filter makes of an image: one that is drawn here, with edges, a gradient and spots, or one of yours.
 //!
@@ -140,14 +140,14 @@ Shows what each filter makes of an image.
 Usage: filters [OPTIONS]
 
   --input FILE     a PPM image; without it, one is drawn
-  --output FOLDER  where the images go, as PNG files [filtered]
+  --output FOLDER  where the images go, as PNG files [target/filtered]
   --quick          draw a small image
   --help           print this";
 
 /// The options of the command line; none if it asks for help.
 fn options() -> core::result::Result<Option<Options>, lexopt::Error> {
     use lexopt::prelude::*;
-    let mut options = Options { input: None, output: PathBuf::from("filtered"), size: 256 };
+    let mut options = Options { input: None, output: PathBuf::from("target/filtered"), size: 256 };
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {

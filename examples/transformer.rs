@@ -188,7 +188,7 @@ Usage: transformer [OPTIONS]
 
   --text FILE   the text to learn from [formwork's README]
   --seed N      seed of the parameters, of the training and of the writing [0]
-  --updates N   how many batches of 32 windows to learn from [3000; 0 with --load]
+  --updates N   how many batches of 32 windows to learn from [2500; 0 with --load]
   --letters N   how many characters to write [400]
   --quick       learn from 60 batches only
   --save FILE   save the parameters as a safetensors file
@@ -213,7 +213,7 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
             _ => return Err(argument.unexpected()),
         }
     }
-    let updates = updates.unwrap_or(if load.is_some() { 0 } else { 3000 });
+    let updates = updates.unwrap_or(if load.is_some() { 0 } else { 2500 });
     Ok(Some(Options { text, seed, updates, letters, save, load }))
 }
 

@@ -417,3 +417,31 @@ fn a_block_computes_the_sizes_of_transformers() {
     assert_eq!(dims_of::<OfBlocks>("0.linear1.weight"), [64, 16]);
     runs::<OfBlocks>();
 }
+
+const TIMES: usize = 3;
+
+#[network([4] => [4])]
+type RepeatedByAConstant = Repeat<(Linear<4, 4>, Tanh), TIMES>;
+
+#[test]
+fn a_constant_says_how_often() {
+    assert_eq!(RepeatedByAConstant::SCALARS, TIMES * 20);
+    runs::<RepeatedByAConstant>();
+}
+
+#[network([2, 8, 8] => [3, 8, 8])]
+type Stem = (Conv2d<2, 3, 3, 1, 1>, BatchNorm2d<3>, Relu);
+
+#[network([2, 8, 8] => [4])]
+struct WholeOfStem {
+    stem: Stem,
+    pool: GlobalAvgPool2d,
+    fc: Linear<3, 4>,
+}
+
+#[test]
+fn a_network_is_a_layer_of_another() {
+    assert_eq!(names::<WholeOfStem>()[..4], ["stem.0.weight", "stem.0.bias", "stem.1.weight", "stem.1.bias"]);
+    assert_eq!(WholeOfStem::buffers()[0].name, "stem.1.running_mean");
+    runs::<WholeOfStem>();
+}

@@ -1,6 +1,6 @@
 //! `#[block]`: a type alias whose sizes are computed.
 
-use crate::layers::{ends, source_text};
+use crate::layers::{ends, is_like_a_constant, source_text};
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
 use syn::{BinOp, Error, Expr, ExprBinary, GenericArgument, GenericParam, Ident, Item, ItemType, PathArguments, Result, Stmt, Type, TypePath};
@@ -63,11 +63,10 @@ impl<'a> Block<'a> {
         self.sizes().contains(&ident)
     }
 
-    /// Whether a path without braces is a constant. Only its name tells: `WIDTH` is one, `Relu` is a layer.
+    /// Whether a path without braces is a constant, and not one of the block's layers.
     fn is_constant(&self, path: &TypePath) -> bool {
         let is_layer = |ident: &Ident| self.params.iter().any(|param| matches!(param, Param::Layer(layer) if *layer == ident));
-        let Some(last) = path.path.segments.last() else { return false };
-        last.arguments.is_none() && !is_layer(&last.ident) && !last.ident.to_string().contains(char::is_lowercase)
+        is_like_a_constant(path) && !path.path.get_ident().is_some_and(is_layer)
     }
 
     /// The layer with its sizes as types.

@@ -72,8 +72,9 @@ impl Reader {
                 for (i, argument) in arguments.args.iter_mut().enumerate() {
                     match argument {
                         GenericArgument::Type(Type::Tuple(branches)) if has_branches && i == 0 => self.branches(branches, path),
-                        // How the branches are joined is no layer.
+                        // How the branches are joined is no layer, and neither is a constant.
                         GenericArgument::Type(_) if has_branches => {}
+                        GenericArgument::Type(Type::Path(path)) if is_like_a_constant(path) => {}
                         GenericArgument::Type(layer) => *layer = Type::Verbatim(self.layer(layer, &below(path, ARGUMENT + i as u16))),
                         _ => {}
                     }
@@ -139,6 +140,11 @@ impl Reader {
 /// The name of a type without its arguments.
 fn last_name(layer: &TypePath) -> String {
     layer.path.segments.last().map_or_else(String::new, |last| last.ident.to_string())
+}
+
+/// Whether a path without braces has the name of a constant. Only that tells: `WIDTH` is one, `Relu` is a layer.
+pub fn is_like_a_constant(path: &TypePath) -> bool {
+    path.path.segments.last().is_some_and(|last| last.arguments.is_none() && !last.ident.to_string().contains(char::is_lowercase))
 }
 
 fn is_around(layer: &TypePath) -> bool {

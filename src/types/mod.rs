@@ -1,6 +1,7 @@
 //! Networks as data: sizes, shapes, layers, and what the compiler can prove about them.
 //!
-//! Nothing in here computes with numbers of a sample. It all runs in constants.
+//! All of it runs in constants, but for `sample.rs`, which also puts the parts of samples together at a model's door. Nothing
+//! in here computes with their numbers.
 
 mod cost;
 mod dims;
