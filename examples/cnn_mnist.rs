@@ -66,13 +66,13 @@ const LABELS: &str = "t10k-labels-idx1-ubyte";
 /// The digits that come with formwork, enlarged, in files like MNIST's: a quick run needs no others.
 fn stand_in() -> Result<PathBuf, Box<dyn std::error::Error>> {
     let (folder, digits) = (std::env::temp_dir().join("formwork-stand-in-for-mnist"), formwork::data::digits::load::<f32>()?);
-    let header = |kind: u8, sizes: &[usize]| [0, 0, 8, kind].into_iter().chain(sizes.iter().flat_map(|&size| (size as u32).to_be_bytes()));
+    let header = |kind: u8, sizes: Vec<usize>| [0, 0, 8, kind].into_iter().chain(sizes.into_iter().flat_map(|size| (size as u32).to_be_bytes()));
     let image = |i: usize| (0..28 * 28).map(move |place| (i, place / 28 * 8 / 28 * 8 + place % 28 * 8 / 28));
     let pixels = (0..digits.len()).flat_map(image).map(|(i, pixel)| (255.0 * digits.input(i)[pixel]) as u8);
     let classes = (0..digits.len()).map(|i| digits.target(i)[0] as u8);
     std::fs::create_dir_all(&folder)?;
-    std::fs::write(folder.join(IMAGES), header(3, &[digits.len(), 28, 28]).chain(pixels).collect::<Vec<u8>>())?;
-    std::fs::write(folder.join(LABELS), header(1, &[digits.len()]).chain(classes).collect::<Vec<u8>>())?;
+    std::fs::write(folder.join(IMAGES), header(3, vec![digits.len(), 28, 28]).chain(pixels).collect::<Vec<u8>>())?;
+    std::fs::write(folder.join(LABELS), header(1, vec![digits.len()]).chain(classes).collect::<Vec<u8>>())?;
     Ok(folder)
 }
 
