@@ -35,6 +35,7 @@ static ALLOCATOR: Counting = Counting;
 #[network([1, 8, 8] => [10])]
 type Reader = (
     Conv2d<1, 8, 3, 1, 1>,
+    BatchNorm2d<8>,
     Relu,
     Residual<(Conv2d<8, 8, 3, 1, 1>, Gelu)>,
     SkipConcat<(Conv2d<8, 4, 1>, Silu)>,
@@ -44,6 +45,7 @@ type Reader = (
     Linear<192, 32>,
     Tanh,
     Reshape<Rank2<8, 4>>,
+    TransformerEncoderLayer<4, 2, 8>,
     Last<Bidirectional<Gru<4, 5>>>,
     Linear<10, 10>,
 );
