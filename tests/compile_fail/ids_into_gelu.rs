@@ -1,0 +1,6 @@
+use formwork::prelude::*;
+
+#[network([ids < 65; 16] => [16])]
+type Wrong = Gelu;
+
+fn main() {}

@@ -1,0 +1,6 @@
+use formwork::prelude::*;
+
+#[network([8] => [8])]
+type Wrong = SinusoidalPositions;
+
+fn main() {}
