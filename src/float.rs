@@ -1,11 +1,13 @@
 //! The number types that networks compute with.
 
 use crate::kernels::exp::Exp;
-use crate::kernels::gemm::Tile;
+use crate::kernels::gemm::Element;
 use dfdx::shapes::Dtype;
 
 /// `f32` or `f64`: what a model's numbers are.
-pub trait Float: Dtype + num_traits::Float + Exp + Tile + rand::distributions::uniform::SampleUniform + core::fmt::Display + sealed::Sealed {
+pub trait Float:
+    Dtype + num_traits::Float + Exp + Element + rand::distributions::uniform::SampleUniform + core::fmt::Display + sealed::Sealed
+{
     /// The processor, as a dfdx device for numbers of this type.
     type Host: dfdx::tensor_ops::Device<Self>;
 

@@ -1,10 +1,14 @@
-//! Matrix products on one register tile, with the widest instructions that the processor has.
+//! Matrix products on the register tile.
 //!
-//! `C[m, n] += A[m, k] B[k, n]`, row-major with free strides. The tile is `ROWS x COLS` sums that stay in registers;
-//! `B` is read in rows, so a `B` that lies otherwise is copied into panels first. Sums run over `k` in order, so the
-//! result does not depend on how rows are shared out.
+//! `C[m, n] += A[m, k] B[k, n]`, row-major with free strides. The columns of `C` lie in the lanes: a tile reads numbers of `A`
+//! and rows of `B`, so an `A` or `B` that lies otherwise is copied into panels first. Where both are contiguous along `k`, `k`
+//! lies in the lanes and nothing is copied, if it is long enough to pay for the sums over the lanes.
+//!
+//! How an element is summed depends on the sizes alone, so the result does not depend on how rows are shared out among calls
+//! of one size.
 
-use super::simd::{Lanes, Plain};
+use super::simd::{Kernel, Lanes, Vector};
+use super::tile::{Sums, inner, outer, totals};
 use core::mem::MaybeUninit;
 
 /// A matrix with free strides: element `(i, j)` is `data[i * row + j * col]`.
@@ -25,6 +29,11 @@ impl<'a, E> Mat<'a, E> {
     pub(crate) fn transposed(self) -> Self {
         Mat { data: self.data, row: self.col, col: self.row }
     }
+
+    /// The same from an element on.
+    fn from(self, i: usize, j: usize) -> Self {
+        Mat { data: &self.data[i * self.row + j * self.col..], ..self }
+    }
 }
 
 /// The sizes of a product.
@@ -41,48 +50,35 @@ pub(crate) struct Rows<'a, E> {
     pub stride: usize,
 }
 
-/// How much of `k` one panel of `B` holds: the panel then stays in the first-level cache.
-const PANEL: usize = 256;
-const MAX_COLS: usize = 16;
-
 /// `C = A B` or, with `add`, `C += A B`; the rows of `C` follow one another.
-pub(crate) fn gemm<E: Tile>(size: Size, a: Mat<'_, E>, b: Mat<'_, E>, add: bool, c: &mut [E]) {
+pub(crate) fn gemm<E: Element>(size: Size, a: Mat<'_, E>, b: Mat<'_, E>, add: bool, c: &mut [E]) {
     gemm_rows(size, a, b, add, &mut Rows { data: c, stride: size.n });
 }
 
 /// The same where the rows of `C` lie further apart.
-pub(crate) fn gemm_rows<E: Tile>(size: Size, a: Mat<'_, E>, b: Mat<'_, E>, add: bool, c: &mut Rows<'_, E>) {
+pub(crate) fn gemm_rows<E: Element>(size: Size, a: Mat<'_, E>, b: Mat<'_, E>, add: bool, c: &mut Rows<'_, E>) {
     let Size { m, n, k } = size;
     assert!(c.stride >= n && fits(m, n, Mat::rows(c.data, c.stride)), "C has {} numbers of {m} x {n}", c.data.len());
     assert!(fits(m, k, a) && fits(k, n, b), "A or B is smaller than {m} x {k} x {n}");
-    if k == 0 && !add {
-        (0..m).for_each(|i| c.data[i * c.stride..i * c.stride + n].fill(E::zero()));
+    if m == 0 || n == 0 {
+        return;
     }
-    let tile = E::tile();
-    let mut panel = [const { MaybeUninit::uninit() }; PANEL * MAX_COLS];
-    for j in (0..n).step_by(tile.cols) {
-        let cols = tile.cols.min(n - j);
-        for p in (0..k).step_by(PANEL) {
-            let depth = PANEL.min(k - p);
-            let b = if b.col == 1 && cols == tile.cols {
-                Mat { data: &b.data[p * b.row + j..], ..b }
-            } else {
-                Mat::rows(pack(&mut panel, tile.cols, b, [p, j], [depth, cols]), tile.cols)
-            };
-            for i in (0..m).step_by(tile.rows) {
-                let a = Mat { data: &a.data[i * a.row + p * a.col..], ..a };
-                let (to, stride) = (&mut c.data[i * c.stride + j..], c.stride);
-                let block = Block { depth, rows: tile.rows.min(m - i), cols, a, b, c: to, stride, add: add || p > 0 };
-                // SAFETY: `fits` was asserted for A; B is either a full panel of `PANEL * MAX_COLS` numbers or has
-                // `tile.cols` columns left from `j` on; and C holds the block's rows and columns from `(i, j)` on.
-                unsafe { (tile.run)(block) };
-            }
-        }
+    if k == 0 {
+        (0..m).filter(|_| !add).for_each(|i| c.data[i * c.stride..i * c.stride + n].fill(E::zero()));
+        return;
+    }
+    let product = Product { size, a, b, add, c: c.data, stride: c.stride };
+    if a.col == 1 && b.row == 1 && k >= LONG && m <= FEW {
+        E::run(Dots(product));
+    } else if a.col == 1 {
+        E::run(product);
+    } else {
+        E::run(Packed(product));
     }
 }
 
 /// `C = A B + b`, the same row added to each; an empty one is none.
-pub(crate) fn affine<E: Tile>(size: Size, a: Mat<'_, E>, b: Mat<'_, E>, bias: &[E], c: &mut [E]) {
+pub(crate) fn affine<E: Element>(size: Size, a: Mat<'_, E>, b: Mat<'_, E>, bias: &[E], c: &mut [E]) {
     if !bias.is_empty() {
         c[..size.m * size.n].chunks_exact_mut(size.n).for_each(|row| row.copy_from_slice(bias));
     }
@@ -93,122 +89,391 @@ fn fits<E>(rows: usize, cols: usize, mat: Mat<'_, E>) -> bool {
     rows == 0 || cols == 0 || (rows - 1) * mat.row + (cols - 1) * mat.col < mat.data.len()
 }
 
-/// Copies a block of `b` into rows of `width` numbers; columns that `b` has not become zero.
-fn pack<'a, E: Tile>(panel: &'a mut [MaybeUninit<E>], width: usize, b: Mat<'_, E>, [p, j]: [usize; 2], [depth, cols]: [usize; 2]) -> &'a [E] {
-    let panel = &mut panel[..depth * width];
-    for q in 0..width {
-        let to = panel[q..].iter_mut().step_by(width);
-        if q < cols {
-            let from = b.data[p * b.row + (j + q) * b.col..].iter().step_by(b.row);
-            to.zip(from).for_each(|(to, &x)| _ = to.write(x));
-        } else {
-            to.for_each(|to| _ = to.write(E::zero()));
-        }
-    }
-    // SAFETY: each of the `width` columns of the panel has just been written, all the way down.
-    unsafe { &*(&raw const *panel as *const [E]) }
-}
+/// What is multiplied.
+pub trait Element: Vector + num_traits::Float + core::ops::AddAssign {}
+impl Element for f32 {}
+impl Element for f64 {}
 
-/// What one tile computes: `C[..rows, ..cols] (+)= A B` over `depth`, where the rows of `C` are `stride` apart.
-struct Block<'a, E> {
-    depth: usize,
-    rows: usize,
-    cols: usize,
+/// How many numbers along `k` pay for the sums over the lanes.
+const LONG: usize = 192;
+/// Up to how many rows a copy of `B` would not pay.
+const FEW: usize = 64;
+
+/// From how many rows on `B` is copied even where it could be read as it is: rows that are a power of two apart share few places
+/// in the cache.
+const COPIED: usize = 24;
+
+/// How much of `k` a panel holds: one of `B` then stays in the first-level cache.
+const DEPTH: usize = 256;
+/// How many columns a panel of `B` has at most, and how many rows one of `A`.
+const MAX_COLS: usize = 48;
+const MAX_ROWS: usize = 48;
+
+/// A product; its sizes fit what it reads and writes.
+struct Product<'a, 'c, E> {
+    size: Size,
     a: Mat<'a, E>,
     b: Mat<'a, E>,
-    c: &'a mut [E],
-    stride: usize,
     add: bool,
+    c: &'c mut [E],
+    stride: usize,
 }
 
-/// A register tile and the function that runs it.
-#[derive(Clone, Copy)]
-pub struct TileFn<E> {
-    rows: usize,
-    cols: usize,
-    run: unsafe fn(Block<'_, E>),
-}
-
-/// A number type with register tiles; which one runs is chosen once, from what the processor can do.
-pub trait Tile: num_traits::Float + core::ops::AddAssign {
-    /// The tile for this processor.
-    fn tile() -> TileFn<Self>;
-}
-
-/// Computes a block in `ROWS x REGS` registers.
-///
-/// # Safety
-/// `a` holds `rows x depth`, `b` holds `depth` rows of `REGS * V::LEN` numbers, `c` holds `rows` rows of `cols` numbers;
-/// `0 < rows <= ROWS` and `cols <= REGS * V::LEN <= MAX_COLS`; and the contract of [`Lanes`].
+/// How many rows a tile takes that has `left` before it, and at most `most`. Tiles of two rows and less wait for their sums, so
+/// the last two share what is left.
 #[inline(always)]
-unsafe fn run<E: Tile, V: Lanes<E>, const ROWS: usize, const REGS: usize>(block: Block<'_, E>) {
-    let Block { depth, rows, cols, a, b, c, stride, add } = block;
-    // SAFETY: every pointer below is within what the contract says the matrices hold; a row of A that is not there is
-    // read as the last one that is, and its sums are dropped.
-    unsafe {
-        let mut acc = [[V::splat(E::zero()); REGS]; ROWS];
-        let mut a_rows = [a.data.as_ptr(); ROWS];
-        for (i, row) in a_rows.iter_mut().enumerate() {
-            *row = row.add(i.min(rows - 1) * a.row);
-        }
-        let mut b_row = b.data.as_ptr();
-        for l in 0..depth {
-            let mut b_regs = [V::splat(E::zero()); REGS];
-            for (j, reg) in b_regs.iter_mut().enumerate() {
-                *reg = V::load(b_row.add(j * V::LEN));
+fn rows_of_tile(left: usize, most: usize) -> usize {
+    match left {
+        _ if left >= most + 3 || left == most => most,
+        4.. => 4,
+        2.. => 2,
+        _ => 1,
+    }
+}
+
+/// Calls a function with the tile's rows as a constant.
+macro_rules! with_rows {
+    ($rows:expr, $most:literal, |$ROWS:ident| $call:expr) => {
+        match $rows {
+            $most => {
+                const $ROWS: usize = $most;
+                $call
             }
-            for (sums, row) in acc.iter_mut().zip(a_rows) {
-                let x = V::splat(*row.add(l * a.col));
-                for (sum, reg) in sums.iter_mut().zip(b_regs) {
-                    *sum = x.mul_add(reg, *sum);
-                }
+            4 => {
+                const $ROWS: usize = 4;
+                $call
             }
-            b_row = b_row.wrapping_add(b.row);
+            2 => {
+                const $ROWS: usize = 2;
+                $call
+            }
+            _ => {
+                const $ROWS: usize = 1;
+                $call
+            }
         }
-        let whole = cols == REGS * V::LEN;
-        for (i, sums) in acc.iter().enumerate().take(rows) {
-            let to = &mut c[i * stride..i * stride + cols];
-            if whole {
-                for (j, &sum) in sums.iter().enumerate() {
-                    let to = to.as_mut_ptr().add(j * V::LEN);
-                    if add { V::load(to).add(sum).store(to) } else { sum.store(to) }
-                }
+    };
+}
+
+impl<E: Element> Kernel<E> for Product<'_, '_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Lanes<E>>(mut self) {
+        let Size { m, n, k } = self.size;
+        let rows = Strip { rows: 0..m, depth: 0..k };
+        // SAFETY: the caller's contract.
+        unsafe {
+            if V::REGISTERS < 32 {
+                self.strip::<V, 2>(rows, n, self.a);
             } else {
-                let mut row = [E::zero(); MAX_COLS];
-                for (j, &sum) in sums.iter().enumerate() {
-                    sum.store(row.as_mut_ptr().add(j * V::LEN));
-                }
-                to.iter_mut().zip(row).for_each(|(to, sum)| *to = if add { *to + sum } else { sum });
+                self.strip::<V, 3>(rows, n, self.a);
             }
         }
     }
 }
 
-macro_rules! tiles {
-    ($($Float:ident: avx2 $V256:ident $r256:literal x $n256:literal, plain $r:literal x $n:literal;)*) => { $(
-        impl Tile for $Float {
-            #[inline]
-            fn tile() -> TileFn<Self> {
-                #[cfg(target_arch = "x86_64")]
-                {
-                    use core::arch::x86_64::$V256;
-                    #[target_feature(enable = "avx2,fma")]
-                    unsafe fn avx2(block: Block<'_, $Float>) {
-                        // SAFETY: the caller keeps `run`'s contract, and this function has the target feature.
-                        unsafe { run::<$Float, $V256, $r256, $n256>(block) }
-                    }
-                    if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
-                        return TileFn { rows: $r256, cols: $n256 * <$V256 as Lanes<$Float>>::LEN, run: avx2 };
+/// Rows of `C`, and the part of `k` that is summed.
+#[derive(Clone)]
+struct Strip {
+    rows: core::ops::Range<usize>,
+    depth: core::ops::Range<usize>,
+}
+
+impl<'a, E: Element> Product<'a, '_, E> {
+    /// All columns of some rows, of which `a` holds the numbers.
+    ///
+    /// # Safety
+    /// `a` begins at the strip and fits it; and the contract of [`Lanes`].
+    #[inline(always)]
+    unsafe fn strip<V: Lanes<E>, const REGS: usize>(&mut self, strip: Strip, n: usize, a: Mat<'a, E>) {
+        let mut panel = [const { MaybeUninit::uninit() }; DEPTH * MAX_COLS];
+        let (cols, height) = (REGS * V::LEN, strip.rows.len());
+        let mut j = 0;
+        while j < n {
+            let width = cols.min(n - j);
+            let mut p = strip.depth.start;
+            while p < strip.depth.end {
+                let depth = DEPTH.min(strip.depth.end - p);
+                let b = self.b.from(p, j);
+                let b = if b.col == 1 && width % V::LEN == 0 && height < COPIED {
+                    b
+                } else {
+                    // SAFETY: the caller's contract.
+                    unsafe { pack::<E, V, REGS>(&mut panel, b, [depth, width]) }
+                };
+                let a = a.from(0, p - strip.depth.start);
+                let at = Columns { first: j, width, add: self.add || p > 0, depth };
+                // SAFETY: `gemm_rows` has asserted that the matrices fit; a panel has whole registers.
+                unsafe {
+                    match width.div_ceil(V::LEN) {
+                        1 => self.columns::<V, 1>(strip.rows.clone(), at, a, b),
+                        2 => self.columns::<V, 2>(strip.rows.clone(), at, a, b),
+                        _ => self.columns::<V, REGS>(strip.rows.clone(), at, a, b),
                     }
                 }
-                TileFn { rows: $r, cols: $n * <Plain<$Float> as Lanes<$Float>>::LEN, run: run::<$Float, Plain<$Float>, $r, $n> }
+                p += depth;
+            }
+            j += width;
+        }
+    }
+
+    /// The columns of one panel, tile by tile.
+    ///
+    /// # Safety
+    /// As for [`Product::strip`]; `b` has `REGS` registers in each of its `depth` rows.
+    #[inline(always)]
+    unsafe fn columns<V: Lanes<E>, const REGS: usize>(&mut self, rows: core::ops::Range<usize>, at: Columns, a: Mat<'a, E>, b: Mat<'_, E>) {
+        let mut i = rows.start;
+        while i < rows.end {
+            // SAFETY: the caller's contract.
+            unsafe {
+                if V::REGISTERS < 32 {
+                    let rows_of_tile = rows_of_tile(rows.end - i, 6);
+                    with_rows!(rows_of_tile, 6, |ROWS| self.tile::<V, ROWS, REGS>(i, at, a.from(i - rows.start, 0), b));
+                    i += rows_of_tile;
+                } else {
+                    let rows_of_tile = rows_of_tile(rows.end - i, 8);
+                    with_rows!(rows_of_tile, 8, |ROWS| self.tile::<V, ROWS, REGS>(i, at, a.from(i - rows.start, 0), b));
+                    i += rows_of_tile;
+                }
             }
         }
-    )* };
+    }
+
+    /// # Safety
+    /// As for [`Product::columns`], with `ROWS` rows from `i` on.
+    #[inline(always)]
+    unsafe fn tile<V: Lanes<E>, const ROWS: usize, const REGS: usize>(&mut self, i: usize, at: Columns, a: Mat<'_, E>, b: Mat<'_, E>) {
+        // SAFETY: the caller's contract.
+        unsafe {
+            let mut sums = [[V::splat(E::zero()); REGS]; ROWS];
+            let (mut a_rows, mut b_regs) = ([a.data.as_ptr(); ROWS], [b.data.as_ptr(); REGS]);
+            for (l, row) in a_rows.iter_mut().enumerate() {
+                *row = row.add(l * a.row);
+            }
+            for (l, reg) in b_regs.iter_mut().enumerate() {
+                *reg = reg.add(l * V::LEN);
+            }
+            for l in 0..at.depth {
+                let (mut numbers, mut registers) = (a_rows, b_regs);
+                for number in &mut numbers {
+                    *number = number.add(l * a.col);
+                }
+                for register in &mut registers {
+                    *register = register.add(l * b.row);
+                }
+                outer(numbers, registers, &mut sums);
+            }
+            self.put(i, at, &sums);
+        }
+    }
+
+    /// Writes or adds the sums of a tile.
+    ///
+    /// # Safety
+    /// As for [`Product::tile`].
+    #[inline(always)]
+    unsafe fn put<V: Lanes<E>, const ROWS: usize, const REGS: usize>(&mut self, i: usize, at: Columns, sums: &Sums<V, ROWS, REGS>) {
+        for (l, row) in sums.iter().enumerate() {
+            let begin = (i + l) * self.stride + at.first;
+            let to = self.c[begin..begin + at.width].as_mut_ptr();
+            for (j, &sum) in row.iter().enumerate() {
+                let left = at.width - (j * V::LEN).min(at.width);
+                // SAFETY: `to` has `left` numbers from this register on.
+                unsafe {
+                    let to = to.wrapping_add(j * V::LEN);
+                    if left >= V::LEN {
+                        (if at.add { V::load(to).add(sum) } else { sum }).store(to);
+                    } else if left > 0 {
+                        (if at.add { V::load_first(to, left).add(sum) } else { sum }).store_first(to, left);
+                    }
+                }
+            }
+        }
+    }
 }
-tiles! {
-    f32: avx2 __m256 6 x 2, plain 4 x 2;
-    f64: avx2 __m256d 6 x 2, plain 4 x 1;
+
+/// The columns of `C` that a panel of `B` makes.
+#[derive(Clone, Copy)]
+struct Columns {
+    first: usize,
+    width: usize,
+    add: bool,
+    depth: usize,
+}
+
+/// Copies a block of `b` into rows of whole registers; columns that it has not become zero.
+///
+/// # Safety
+/// The contract of [`Lanes`]; `b` holds `depth x width`.
+#[inline(always)]
+unsafe fn pack<'p, E: Element, V: Lanes<E>, const REGS: usize>(
+    panel: &'p mut [MaybeUninit<E>],
+    b: Mat<'_, E>,
+    [depth, width]: [usize; 2],
+) -> Mat<'p, E> {
+    let cols = width.div_ceil(V::LEN) * V::LEN;
+    let to = panel[..depth * cols].as_mut_ptr().cast::<E>();
+    if b.col == 1 {
+        for p in 0..depth {
+            let (from, to) = (b.data[p * b.row..p * b.row + width].as_ptr(), to.wrapping_add(p * cols));
+            let mut j = 0;
+            while j < cols {
+                // SAFETY: the row of the panel has whole registers, and `from` has `width - j` numbers left.
+                unsafe {
+                    let numbers = if width - j >= V::LEN { V::load(from.add(j)) } else { V::load_first(from.add(j), width - j) };
+                    numbers.store(to.add(j));
+                }
+                j += V::LEN;
+            }
+        }
+    } else {
+        for q in 0..cols {
+            for p in 0..depth {
+                let x = if q < width { b.data[p * b.row + q * b.col] } else { E::zero() };
+                // SAFETY: within the panel.
+                unsafe { to.add(p * cols + q).write(x) };
+            }
+        }
+    }
+    // SAFETY: each of the `cols` columns of the panel has just been written, all the way down.
+    Mat::rows(unsafe { core::slice::from_raw_parts(to, depth * cols) }, cols)
+}
+
+/// A product whose `A` is not contiguous along `k`: it is copied into panels of a few rows, number by number of `k`.
+struct Packed<'a, 'c, E>(Product<'a, 'c, E>);
+
+impl<E: Element> Kernel<E> for Packed<'_, '_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Lanes<E>>(self) {
+        let Packed(product) = self;
+        let Size { m, n, k } = product.size;
+        let mut panel = [const { MaybeUninit::uninit() }; DEPTH * MAX_ROWS];
+        let mut p = 0;
+        while p < k {
+            let depth = DEPTH.min(k - p);
+            let mut i = 0;
+            while i < m {
+                let height = MAX_ROWS.min(m - i);
+                let a = pack_rows(&mut panel, product.a.from(i, p), [height, depth]);
+                let strip = Strip { rows: i..i + height, depth: p..p + depth };
+                // SAFETY: the panel holds the strip; and the caller's contract.
+                unsafe {
+                    let mut part = Product { a, c: &mut *product.c, ..product };
+                    if V::REGISTERS < 32 {
+                        part.strip::<V, 2>(strip, n, a);
+                    } else {
+                        part.strip::<V, 3>(strip, n, a);
+                    }
+                }
+                i += height;
+            }
+            p += depth;
+        }
+    }
+}
+
+/// Copies a block of `a` so that its rows lie side by side: element `(i, p)` is number `p * height + i`.
+#[inline(always)]
+fn pack_rows<'p, E: Element>(panel: &'p mut [MaybeUninit<E>], a: Mat<'_, E>, [height, depth]: [usize; 2]) -> Mat<'p, E> {
+    let panel = &mut panel[..height * depth];
+    for (p, to) in panel.chunks_exact_mut(height).enumerate() {
+        for (i, to) in to.iter_mut().enumerate() {
+            to.write(a.data[i * a.row + p * a.col]);
+        }
+    }
+    // SAFETY: all numbers of the panel have just been written.
+    Mat { data: unsafe { &*(&raw const *panel as *const [E]) }, row: 1, col: height }
+}
+
+/// A product whose `A` and `B` are contiguous along `k`.
+struct Dots<'a, 'c, E>(Product<'a, 'c, E>);
+
+impl<E: Element> Kernel<E> for Dots<'_, '_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Lanes<E>>(mut self) {
+        let m = self.0.size.m;
+        let mut i = 0;
+        while i < m {
+            // SAFETY: the caller's contract; there are so many rows left.
+            unsafe {
+                match m - i {
+                    4.. => self.rows::<V, 4, 3>(&mut i),
+                    2.. => self.rows::<V, 2, 4>(&mut i),
+                    _ => self.rows::<V, 1, 8>(&mut i),
+                }
+            }
+        }
+    }
+}
+
+impl<E: Element> Dots<'_, '_, E> {
+    /// # Safety
+    /// There are `ROWS` rows from `i` on; and the contract of [`Lanes`].
+    #[inline(always)]
+    unsafe fn rows<V: Lanes<E>, const ROWS: usize, const COLS: usize>(&mut self, i: &mut usize) {
+        let n = self.0.size.n;
+        let mut j = 0;
+        // SAFETY: the caller's contract; there are so many columns left.
+        unsafe {
+            while j + COLS <= n {
+                self.tile::<V, ROWS, COLS>([*i, j]);
+                j += COLS;
+            }
+            while j < n {
+                self.tile::<V, ROWS, 1>([*i, j]);
+                j += 1;
+            }
+        }
+        *i += ROWS;
+    }
+
+    /// # Safety
+    /// There are `ROWS` rows and `COLS` columns from `(i, j)` on; and the contract of [`Lanes`].
+    #[inline(always)]
+    unsafe fn tile<V: Lanes<E>, const ROWS: usize, const COLS: usize>(&mut self, [i, j]: [usize; 2]) {
+        let Product { a, b, add, stride, size: Size { k, .. }, .. } = self.0;
+        // SAFETY: `gemm_rows` has asserted that rows of A and columns of B have `k` numbers.
+        let totals = unsafe {
+            let (mut rows, mut columns) = ([a.data.as_ptr(); ROWS], [b.data.as_ptr(); COLS]);
+            for (l, row) in rows.iter_mut().enumerate() {
+                *row = row.add((i + l) * a.row);
+            }
+            for (l, column) in columns.iter_mut().enumerate() {
+                *column = column.add((j + l) * b.col);
+            }
+            let mut sums = [[V::splat(E::zero()); COLS]; ROWS];
+            let mut p = 0;
+            while p + V::LEN <= k {
+                inner(at(rows, p), at(columns, p), None, &mut sums);
+                p += V::LEN;
+            }
+            if p < k {
+                inner(at(rows, p), at(columns, p), Some(k - p), &mut sums);
+            }
+            totals::<E, V, ROWS, COLS>(&sums)
+        };
+        for (l, row) in totals.iter().enumerate() {
+            let to = &mut self.0.c[(i + l) * stride + j..][..COLS];
+            for (to, &total) in to.iter_mut().zip(row) {
+                *to = if add { *to + total } else { total };
+            }
+        }
+    }
+}
+
+/// The pointers, so many numbers on.
+#[inline(always)]
+fn at<E, const N: usize>(mut pointers: [*const E; N], numbers: usize) -> [*const E; N] {
+    for pointer in &mut pointers {
+        *pointer = pointer.wrapping_add(numbers);
+    }
+    pointers
 }
 
 #[cfg(test)]

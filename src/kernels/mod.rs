@@ -7,4 +7,5 @@ pub(crate) mod im2col;
 pub(crate) mod moments;
 pub(crate) mod simd;
 pub(crate) mod sum;
+mod tile;
 pub(crate) mod windows;

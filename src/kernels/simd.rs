@@ -1,4 +1,51 @@
-//! Several numbers in one register.
+//! Several numbers in one register, and the instructions that the processor has for that.
+
+use std::sync::OnceLock;
+
+/// Instructions for registers of several numbers, from those that every processor has to the widest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Isa {
+    /// Those that the program was compiled for.
+    Plain,
+    /// AVX2 with fused multiplication and addition.
+    Avx2,
+    /// AVX-512 F, BW, DQ and VL.
+    Avx512,
+}
+
+impl Isa {
+    /// The widest that the processor has; the environment variable `FORMWORK_ISA`, which is `plain`, `avx2` or `avx512`, can
+    /// ask for less. It is looked up once.
+    pub(crate) fn current() -> Isa {
+        static ISA: OnceLock<Isa> = OnceLock::new();
+        *ISA.get_or_init(|| Isa::detected().min(Isa::allowed(std::env::var("FORMWORK_ISA").ok().as_deref())))
+    }
+
+    fn allowed(name: Option<&str>) -> Isa {
+        match name {
+            Some("plain") => Isa::Plain,
+            Some("avx2") => Isa::Avx2,
+            _ => Isa::Avx512,
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn detected() -> Isa {
+        use std::is_x86_feature_detected as has;
+        if !(has!("avx2") && has!("fma")) {
+            Isa::Plain
+        } else if has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl") {
+            Isa::Avx512
+        } else {
+            Isa::Avx2
+        }
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn detected() -> Isa {
+        Isa::Plain
+    }
+}
 
 /// A loop that the compiler makes vector instructions of.
 pub(crate) trait Job {
@@ -12,13 +59,20 @@ pub(crate) trait Job {
 pub(crate) fn with_best(job: impl Job) {
     #[cfg(target_arch = "x86_64")]
     {
+        #[target_feature(enable = "avx2,avx512f,avx512bw,avx512dq,avx512vl")]
+        fn avx512(job: impl Job) {
+            job.run();
+        }
         #[target_feature(enable = "avx2")]
         fn avx2(job: impl Job) {
             job.run();
         }
-        if std::is_x86_feature_detected!("avx2") {
+        match Isa::current() {
             // SAFETY: the processor has the instructions.
-            return unsafe { avx2(job) };
+            Isa::Avx512 => return unsafe { avx512(job) },
+            // SAFETY: as above.
+            Isa::Avx2 => return unsafe { avx2(job) },
+            Isa::Plain => {}
         }
     }
     job.run();
@@ -33,73 +87,252 @@ pub(crate) trait Lanes<E>: Copy {
     /// How many numbers there are.
     const LEN: usize;
 
+    /// How many registers of this kind the processor has.
+    const REGISTERS: usize;
+
     /// The same number in each place.
     unsafe fn splat(x: E) -> Self;
 
     /// The `LEN` numbers behind `from`.
     unsafe fn load(from: *const E) -> Self;
 
+    /// The first `n < LEN` numbers behind `from`, the only ones that are read; the others are zero.
+    unsafe fn load_first(from: *const E, n: usize) -> Self;
+
     /// Writes the `LEN` numbers behind `to`.
     unsafe fn store(self, to: *mut E);
+
+    /// Writes the first `n < LEN` numbers behind `to` and leaves the others.
+    unsafe fn store_first(self, to: *mut E, n: usize);
 
     /// `self * b + c`
     unsafe fn mul_add(self, b: Self, c: Self) -> Self;
 
     /// `self + b`
     unsafe fn add(self, b: Self) -> Self;
+
+    /// The sums over the numbers of four registers, each in the same order.
+    unsafe fn totals(of: [Self; 4]) -> [E; 4];
 }
 
-#[cfg(target_arch = "x86_64")]
-macro_rules! x86 {
-    ($($Register:ident of $len:literal $Float:ident: $set1:ident $loadu:ident $storeu:ident $fmadd:ident $add:ident;)*) => { $(
-        impl Lanes<$Float> for core::arch::x86_64::$Register {
-            const LEN: usize = $len;
+/// A numeric kernel that is written for registers of any kind.
+pub trait Kernel<E> {
+    /// What it computes.
+    type Output;
 
+    /// Does the work in registers of kind `V`. The function, and all that its loops call, is `#[inline(always)]`: only what
+    /// is inlined into [`Vector::run`] is compiled for the processor at hand.
+    ///
+    /// # Safety
+    /// The contract of [`Lanes`].
+    #[allow(private_bounds, reason = "kernels are for this crate")]
+    unsafe fn run<V: Lanes<E>>(self) -> Self::Output;
+}
+
+/// A number type that there are registers for.
+pub trait Vector: Sized + Copy {
+    /// Runs a kernel in the widest registers that the processor has.
+    fn run<K: Kernel<Self>>(kernel: K) -> K::Output;
+
+    /// How many numbers these registers have.
+    fn lanes() -> usize {
+        struct Length;
+        impl<E> Kernel<E> for Length {
+            type Output = usize;
             #[inline(always)]
-            unsafe fn splat(x: $Float) -> Self {
-                // SAFETY: the trait's contract gives the processor and the target feature.
-                unsafe { core::arch::x86_64::$set1(x) }
+            unsafe fn run<V: Lanes<E>>(self) -> usize {
+                V::LEN
             }
+        }
+        Self::run(Length)
+    }
+}
 
-            #[inline(always)]
-            unsafe fn load(from: *const $Float) -> Self {
-                // SAFETY: as above, and the caller's pointer has `LEN` numbers behind it.
-                unsafe { core::arch::x86_64::$loadu(from) }
-            }
-
-            #[inline(always)]
-            unsafe fn store(self, to: *mut $Float) {
-                // SAFETY: as above.
-                unsafe { core::arch::x86_64::$storeu(to, self) }
-            }
-
-            #[inline(always)]
-            unsafe fn mul_add(self, b: Self, c: Self) -> Self {
-                // SAFETY: as above.
-                unsafe { core::arch::x86_64::$fmadd(self, b, c) }
-            }
-
-            #[inline(always)]
-            unsafe fn add(self, b: Self) -> Self {
-                // SAFETY: as above.
-                unsafe { core::arch::x86_64::$add(self, b) }
+macro_rules! vector {
+    ($($Float:ident: $V512:ident $V256:ident;)*) => { $(
+        impl Vector for $Float {
+            #[inline]
+            fn run<K: Kernel<Self>>(kernel: K) -> K::Output {
+                #[cfg(target_arch = "x86_64")]
+                {
+                    use core::arch::x86_64::{$V256, $V512};
+                    #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
+                    unsafe fn avx512<K: Kernel<$Float>>(kernel: K) -> K::Output {
+                        // SAFETY: this function has the target features.
+                        unsafe { kernel.run::<$V512>() }
+                    }
+                    #[target_feature(enable = "avx2,fma")]
+                    unsafe fn avx2<K: Kernel<$Float>>(kernel: K) -> K::Output {
+                        // SAFETY: as above.
+                        unsafe { kernel.run::<$V256>() }
+                    }
+                    match Isa::current() {
+                        // SAFETY: the processor has the instructions.
+                        Isa::Avx512 => return unsafe { avx512(kernel) },
+                        // SAFETY: as above.
+                        Isa::Avx2 => return unsafe { avx2(kernel) },
+                        Isa::Plain => {}
+                    }
+                }
+                // SAFETY: these registers are arrays, which every processor has.
+                unsafe { kernel.run::<Plain<$Float>>() }
             }
         }
     )* };
 }
+vector! {
+    f32: __m512 __m256;
+    f64: __m512d __m256d;
+}
 
 #[cfg(target_arch = "x86_64")]
-x86! {
-    __m256 of 8 f32: _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps _mm256_add_ps;
-    __m256d of 4 f64: _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_fmadd_pd _mm256_add_pd;
+mod x86 {
+    use super::Lanes;
+    use core::arch::x86_64::*;
+
+    /// Masks of 32 and 64 bits: `n` of them from `LEN - n` on are set.
+    static WINDOW_32: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
+    static WINDOW_64: [i64; 8] = [-1, -1, -1, -1, 0, 0, 0, 0];
+
+    /// # Safety
+    /// AVX2, and `n <= 8`.
+    #[inline(always)]
+    unsafe fn first_32(n: usize) -> __m256i {
+        // SAFETY: the eight numbers behind the one at `8 - n` are in the table.
+        unsafe { _mm256_loadu_si256(WINDOW_32.as_ptr().add(8 - n).cast()) }
+    }
+
+    /// # Safety
+    /// AVX2, and `n <= 4`.
+    #[inline(always)]
+    unsafe fn first_64(n: usize) -> __m256i {
+        // SAFETY: the four numbers behind the one at `4 - n` are in the table.
+        unsafe { _mm256_loadu_si256(WINDOW_64.as_ptr().add(4 - n).cast()) }
+    }
+
+    /// # Safety
+    /// AVX2.
+    #[inline(always)]
+    unsafe fn totals_32([a, b, c, d]: [__m256; 4]) -> [f32; 4] {
+        // SAFETY: the caller has AVX2, and the array is as large as the register.
+        unsafe {
+            let pairs = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
+            let sums = _mm_add_ps(_mm256_castps256_ps128(pairs), _mm256_extractf128_ps::<1>(pairs));
+            core::mem::transmute::<__m128, [f32; 4]>(sums)
+        }
+    }
+
+    /// # Safety
+    /// AVX2.
+    #[inline(always)]
+    unsafe fn totals_64([a, b, c, d]: [__m256d; 4]) -> [f64; 4] {
+        // SAFETY: the caller has AVX2, and the arrays are as large as the registers.
+        unsafe {
+            let sums = |a: __m256d, b: __m256d| {
+                let pairs = _mm256_hadd_pd(a, b);
+                core::mem::transmute::<__m128d, [f64; 2]>(_mm_add_pd(_mm256_castpd256_pd128(pairs), _mm256_extractf128_pd::<1>(pairs)))
+            };
+            let [[a, b], [c, d]] = [sums(a, b), sums(c, d)];
+            [a, b, c, d]
+        }
+    }
+
+    macro_rules! lanes {
+        (
+            $Register:ident of $len:literal $Float:ident, $registers:literal registers: $set1:ident $loadu:ident $storeu:ident $fmadd:ident $add:ident;
+            load_first |$load_from:ident, $load_n:ident| $load_first:expr;
+            store_first |$register:ident, $store_to:ident, $store_n:ident| $store_first:expr;
+            totals |$of:ident| $totals:expr;
+        ) => {
+            impl Lanes<$Float> for $Register {
+                const LEN: usize = $len;
+                const REGISTERS: usize = $registers;
+
+                #[inline(always)]
+                unsafe fn splat(x: $Float) -> Self {
+                    // SAFETY: the trait's contract gives the processor and the target feature.
+                    unsafe { $set1(x) }
+                }
+
+                #[inline(always)]
+                unsafe fn load(from: *const $Float) -> Self {
+                    // SAFETY: as above, and the caller's pointer has `LEN` numbers behind it.
+                    unsafe { $loadu(from) }
+                }
+
+                #[inline(always)]
+                unsafe fn load_first($load_from: *const $Float, $load_n: usize) -> Self {
+                    // SAFETY: as above, with `n` numbers.
+                    unsafe { $load_first }
+                }
+
+                #[inline(always)]
+                unsafe fn store(self, to: *mut $Float) {
+                    // SAFETY: as for `load`.
+                    unsafe { $storeu(to, self) }
+                }
+
+                #[inline(always)]
+                unsafe fn store_first(self, $store_to: *mut $Float, $store_n: usize) {
+                    let $register = self;
+                    // SAFETY: as for `load_first`.
+                    unsafe { $store_first }
+                }
+
+                #[inline(always)]
+                unsafe fn mul_add(self, b: Self, c: Self) -> Self {
+                    // SAFETY: as for `splat`.
+                    unsafe { $fmadd(self, b, c) }
+                }
+
+                #[inline(always)]
+                unsafe fn add(self, b: Self) -> Self {
+                    // SAFETY: as for `splat`.
+                    unsafe { $add(self, b) }
+                }
+
+                #[inline(always)]
+                unsafe fn totals($of: [Self; 4]) -> [$Float; 4] {
+                    // SAFETY: as for `splat`.
+                    unsafe { $totals }
+                }
+            }
+        };
+    }
+
+    lanes! {
+        __m256 of 8 f32, 16 registers: _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps _mm256_add_ps;
+        load_first |from, n| _mm256_maskload_ps(from, first_32(n));
+        store_first |register, to, n| _mm256_maskstore_ps(to, first_32(n), register);
+        totals |of| totals_32(of);
+    }
+    lanes! {
+        __m256d of 4 f64, 16 registers: _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_fmadd_pd _mm256_add_pd;
+        load_first |from, n| _mm256_maskload_pd(from, first_64(n));
+        store_first |register, to, n| _mm256_maskstore_pd(to, first_64(n), register);
+        totals |of| totals_64(of);
+    }
+    lanes! {
+        __m512 of 16 f32, 32 registers: _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_fmadd_ps _mm512_add_ps;
+        load_first |from, n| _mm512_maskz_loadu_ps((1u16 << n) - 1, from);
+        store_first |register, to, n| _mm512_mask_storeu_ps(to, (1u16 << n) - 1, register);
+        totals |of| totals_32(of.map(|x| _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps::<1>(x))));
+    }
+    lanes! {
+        __m512d of 8 f64, 32 registers: _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_fmadd_pd _mm512_add_pd;
+        load_first |from, n| _mm512_maskz_loadu_pd((1u8 << n) - 1, from);
+        store_first |register, to, n| _mm512_mask_storeu_pd(to, (1u8 << n) - 1, register);
+        totals |of| totals_64(of.map(|x| _mm256_add_pd(_mm512_castpd512_pd256(x), _mm512_extractf64x4_pd::<1>(x))));
+    }
 }
 
 /// Four numbers on any processor; what the compiler makes of it is up to the target.
 #[derive(Clone, Copy)]
 pub(crate) struct Plain<E>([E; 4]);
 
-impl<E: Copy + core::ops::Add<Output = E> + core::ops::Mul<Output = E>> Lanes<E> for Plain<E> {
+impl<E: num_traits::Float> Lanes<E> for Plain<E> {
     const LEN: usize = 4;
+    const REGISTERS: usize = 16;
 
     #[inline(always)]
     unsafe fn splat(x: E) -> Self {
@@ -113,9 +346,23 @@ impl<E: Copy + core::ops::Add<Output = E> + core::ops::Mul<Output = E>> Lanes<E>
     }
 
     #[inline(always)]
+    unsafe fn load_first(from: *const E, n: usize) -> Self {
+        // SAFETY: the caller's pointer has `n` numbers behind it.
+        Plain(core::array::from_fn(|i| if i < n { unsafe { *from.add(i) } } else { E::zero() }))
+    }
+
+    #[inline(always)]
     unsafe fn store(self, to: *mut E) {
-        // SAFETY: as above.
+        // SAFETY: as for `load`.
         unsafe { to.cast::<[E; 4]>().write_unaligned(self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_first(self, to: *mut E, n: usize) {
+        for (i, &x) in self.0.iter().enumerate().take(n) {
+            // SAFETY: as for `load_first`.
+            unsafe { *to.add(i) = x };
+        }
     }
 
     #[inline(always)]
@@ -126,5 +373,57 @@ impl<E: Copy + core::ops::Add<Output = E> + core::ops::Mul<Output = E>> Lanes<E>
     #[inline(always)]
     unsafe fn add(self, b: Self) -> Self {
         Plain(core::array::from_fn(|i| self.0[i] + b.0[i]))
+    }
+
+    #[inline(always)]
+    unsafe fn totals(of: [Self; 4]) -> [E; 4] {
+        of.map(|Plain([a, b, c, d])| (a + b) + (c + d))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Isa, Kernel, Lanes, Vector};
+
+    #[test]
+    fn a_name_asks_for_less() {
+        assert!(Isa::Plain < Isa::Avx2 && Isa::Avx2 < Isa::Avx512);
+        let allowed = [None, Some("avx512"), Some("avx2"), Some("plain"), Some("")].map(Isa::allowed);
+        assert_eq!(allowed, [Isa::Avx512, Isa::Avx512, Isa::Avx2, Isa::Plain, Isa::Avx512]);
+    }
+
+    /// Reads `n` numbers of a register and writes them, the totals of all such registers behind them.
+    struct Partly<'a> {
+        from: &'a [f32],
+        to: &'a mut [f32],
+    }
+
+    impl Kernel<f32> for Partly<'_> {
+        type Output = [f32; 4];
+
+        #[inline(always)]
+        unsafe fn run<V: Lanes<f32>>(self) -> [f32; 4] {
+            // SAFETY: both slices have the `n` numbers.
+            unsafe {
+                let x = V::load_first(self.from.as_ptr(), self.from.len());
+                x.store_first(self.to.as_mut_ptr(), self.from.len());
+                V::totals([x, V::splat(1.0), x.add(x), x.mul_add(x, x)])
+            }
+        }
+    }
+
+    #[test]
+    fn parts_of_registers_and_their_totals() {
+        let lanes = f32::lanes();
+        for n in 0..lanes {
+            let from: Vec<f32> = (0..n).map(|i| i as f32 + 0.5).collect();
+            let mut to = vec![-1.0; lanes];
+            let totals = f32::run(Partly { from: &from, to: &mut to });
+            let sum: f32 = from.iter().sum();
+            let squares: f32 = from.iter().map(|x| x * x).sum();
+            assert_eq!(totals, [sum, lanes as f32, 2.0 * sum, squares + sum]);
+            assert_eq!(to[..n], from);
+            assert!(to[n..].iter().all(|&x| x == -1.0));
+        }
     }
 }
