@@ -1,7 +1,5 @@
 //! How a kernel walks over an image.
 
-use core::ops::Range;
-
 /// How a kernel walks over an image of `[height, width]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Geometry {
@@ -28,11 +26,6 @@ impl Geometry {
         self.image[0] * self.image[1]
     }
 
-    /// Whether the windows are the pixels, in order: a 1x1 kernel that skips nothing.
-    pub(crate) fn is_identity(&self) -> bool {
-        self.kernel == [1, 1] && self.stride == [1, 1] && self.padding == [0, 0]
-    }
-
     /// The pixel under tap `[ky, kx]` of window `[oy, ox]`; `None` in the padding.
     pub(crate) fn pixel(&self, [ky, kx]: [usize; 2], [oy, ox]: [usize; 2]) -> Option<usize> {
         let along = |axis: usize, tap: usize, window: usize| {
@@ -49,20 +42,6 @@ impl Geometry {
             (steps.is_multiple_of(self.stride[axis]) && window < self.output[axis]).then_some(window)
         };
         Some(along(0, ky, y)? * self.output[1] + along(1, kx, x)?)
-    }
-
-    /// The windows along an axis whose tap lies on the image, and the pixel that the first of them sees.
-    pub(super) fn inside(&self, axis: usize, tap: usize) -> (Range<usize>, usize) {
-        let (shift, padding, stride) = (tap * self.dilation[axis], self.padding[axis], self.stride[axis]);
-        let begin = padding.saturating_sub(shift).div_ceil(stride).min(self.output[axis]);
-        let end = (self.image[axis] + padding).saturating_sub(shift).div_ceil(stride).min(self.output[axis]).max(begin);
-        (begin..end, (begin * stride + shift).saturating_sub(padding))
-    }
-
-    /// Whether a row of windows is as long as a row of pixels and in step with it. Then one tap of all windows is the
-    /// image, shifted, but for the places where a row of windows ends and the shifted row does not.
-    pub(super) fn keeps_width(&self) -> bool {
-        self.stride == [1, 1] && self.output[1] == self.image[1]
     }
 }
 

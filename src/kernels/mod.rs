@@ -1,9 +1,10 @@
 //! Numeric kernels that know nothing of layers: slices in, slices out.
 
+pub(crate) mod conv;
 pub(crate) mod exp;
+pub(crate) mod frame;
 pub(crate) mod gemm;
 pub(crate) mod geometry;
-pub(crate) mod im2col;
 pub(crate) mod moments;
 pub(crate) mod simd;
 pub(crate) mod sum;

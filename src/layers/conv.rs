@@ -222,8 +222,8 @@ impl ConvSpec {
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {
         let geometry = self.window.over(x.dims, y);
-        let filters = Filters::new(geometry, [self.channels.inputs, self.channels.outputs], self.channels.groups);
-        planner.step(Conv { filters, bias: self.bias }, &[x], y)
+        let filters = Filters::new::<E>(geometry, [self.channels.inputs, self.channels.outputs], self.channels.groups);
+        planner.step(Conv { filters }, &[x], y)
     }
 }
 

@@ -219,7 +219,7 @@ impl ConvTransposeSpec {
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {
         let geometry = self.window.over(y, x.dims);
-        let filters = Filters::new(geometry, [self.channels.outputs, self.channels.inputs], self.channels.groups);
-        planner.step(ConvTranspose { filters, bias: self.bias }, &[x], y)
+        let filters = Filters::new::<E>(geometry, [self.channels.outputs, self.channels.inputs], self.channels.groups);
+        planner.step(ConvTranspose { filters }, &[x], y)
     }
 }

@@ -1,10 +1,10 @@
-//! Convolution and its transpose, one sample at a time, as products with the columns of windows.
+//! Convolution and its transpose, one sample at a time.
 
 use super::{Backward, Forward, Step};
 use crate::float::Float;
-use crate::kernels::gemm::{Mat, Size, gemm};
-use crate::kernels::geometry::Geometry;
-use crate::kernels::im2col::Unfold;
+use crate::kernels::conv::{Correlate, CorrelateBack, Filter, Place, Planes, Tap, Walk, registers};
+use crate::kernels::frame::Frame;
+use crate::kernels::geometry::{Geometry, grid};
 use crate::kernels::sum::sum;
 
 /// Filters over images `x`, `[in_channels, pixels]`, and what they see, `y`, `[out_channels, windows]`; their `weight` is
@@ -13,100 +13,283 @@ use crate::kernels::sum::sum;
 /// A convolution goes from `x` to `y`, and on its way back from `y` to `x`; its transpose does the same the other way round.
 pub(crate) struct Filters {
     geometry: Geometry,
-    unfold: Unfold,
     in_channels: usize,
     out_channels: usize,
     groups: usize,
+    sight: Sight,
+    spread: Spread,
 }
 
 impl Filters {
-    pub(crate) fn new(geometry: Geometry, [in_channels, out_channels]: [usize; 2], groups: usize) -> Self {
-        Filters { unfold: Unfold::new(&geometry), geometry, in_channels, out_channels, groups }
+    pub(crate) fn new<E: Float>(geometry: Geometry, [in_channels, out_channels]: [usize; 2], groups: usize) -> Self {
+        Filters { geometry, in_channels, out_channels, groups, sight: Sight::new::<E>(&geometry), spread: Spread::new::<E>(&geometry) }
     }
 
-    /// The product of one group: `[out_channels / groups, taps of all its channels] [.., windows]`.
-    fn size(&self) -> Size {
-        let channels = self.in_channels / self.groups;
-        Size { m: self.out_channels / self.groups, n: self.geometry.windows(), k: channels * self.geometry.taps() }
+    /// How many channels of `x` and of `y` each group has.
+    fn of_group(&self) -> [usize; 2] {
+        [self.in_channels / self.groups, self.out_channels / self.groups]
     }
 
     /// How many numbers the weight has.
     fn weights(&self) -> usize {
-        self.out_channels * self.size().k
+        self.out_channels * self.of_group()[0] * self.geometry.taps()
     }
 
-    /// The columns, and the sums of one group's weight gradient.
-    fn scratch(&self) -> usize {
-        let size = self.size();
-        size.k * size.n + size.k * size.m
+    /// How many numbers the part of the weight has that belongs to a group.
+    fn weights_of_group(&self) -> usize {
+        self.weights() / self.groups
     }
 
-    /// How many numbers of an image one group sees.
-    fn seen_by_group(&self) -> usize {
-        self.in_channels / self.groups * self.geometry.pixels()
+    /// The weight of a group as sums for each channel of `y`.
+    fn seeing(&self) -> Filter {
+        let ([inputs, outputs], taps) = (self.of_group(), self.geometry.taps());
+        Filter { rows: outputs, channels: inputs, row: inputs * taps, channel: taps }
     }
 
-    /// The windows of one group's channels, as columns: in `scratch`, or the image itself where they are its pixels.
-    fn columns<'a, E: Float>(&self, group: &'a [E], scratch: &'a mut [E]) -> &'a [E] {
-        if self.geometry.is_identity() {
-            return group;
-        }
-        let columns = &mut scratch[..self.size().k * self.size().n];
-        let per_channel = self.geometry.taps() * self.geometry.windows();
-        for (channel, to) in group.chunks_exact(self.geometry.pixels()).zip(columns.chunks_exact_mut(per_channel)) {
-            self.unfold.im2col(channel, to);
-        }
-        columns
+    /// The same weight as sums for each channel of `x`.
+    fn spreading(&self) -> Filter {
+        let Filter { rows, channels, row, channel } = self.seeing();
+        Filter { rows: channels, channels: rows, row: channel, channel: row }
     }
 
-    /// What the filters see of images: `y = W columns` or, with `add`, `y += W columns`.
-    fn see<E: Float>(&self, weight: &[E], x: &[E], scratch: &mut [E], add: bool, y: &mut [E]) {
-        let size = self.size();
-        let groups = x.chunks_exact(self.seen_by_group()).zip(y.chunks_exact_mut(size.m * size.n));
-        for ((x, y), w) in groups.zip(weight.chunks_exact(size.m * size.k).cycle()) {
-            let columns = self.columns(x, scratch);
-            gemm(size, Mat::rows(w, size.k), Mat::rows(columns, size.n), add, y);
-        }
+    /// The images in their frames, and what lies `stride` apart in `x` before it is put there.
+    fn scratch<E: Float>(&self) -> usize {
+        let x = self.in_channels * self.sight.frame.plane();
+        let y = self.out_channels * self.spread.frame.plane() + self.in_channels * self.spread.plane();
+        x.max(y) + E::lanes()
     }
 
-    /// Adds `Wᵀ y`, window by window, to the pixels of `x`.
-    fn spread<E: Float>(&self, weight: &[E], y: &[E], scratch: &mut [E], x: &mut [E]) {
-        let size = self.size();
-        let groups = x.chunks_exact_mut(self.seen_by_group()).zip(y.chunks_exact(size.m * size.n));
-        for ((x, y), w) in groups.zip(weight.chunks_exact(size.m * size.k).cycle()) {
-            let columns = &mut scratch[..size.k * size.n];
-            gemm(Size { m: size.k, n: size.n, k: size.m }, Mat::rows(w, size.k).transposed(), Mat::rows(y, size.n), false, columns);
-            let channels = x.chunks_exact_mut(self.geometry.pixels());
-            for (columns, channel) in columns.chunks_exact_mut(self.geometry.taps() * size.n).zip(channels) {
-                self.unfold.col2im(columns, channel);
+    /// What the filters see of images, and the bias of each channel: `y = W x + b` or, with `add`, `y += W x + b`.
+    fn see<E: Float>(&self, weight: &[E], bias: &[E], x: &[E], scratch: &mut [E], add: bool, y: &mut [E]) {
+        let ([inputs, outputs], windows) = (self.of_group(), self.geometry.windows());
+        let samples = x.chunks_exact(self.in_channels * self.geometry.pixels()).zip(y.chunks_exact_mut(self.out_channels * windows));
+        for (x, y) in samples {
+            let x = framed(&self.sight.frame, self.sight.copies, x, scratch);
+            for (group, y) in y.chunks_exact_mut(outputs * windows).enumerate() {
+                let weight = &weight[group * self.weights_of_group()..][..self.weights_of_group()];
+                let bias = if bias.is_empty() { bias } else { &bias[group * outputs..][..outputs] };
+                let x = Planes { data: &x.data[group * inputs * x.plane..], ..x };
+                let y = Planes { data: y, plane: windows };
+                Correlate { walk: &self.sight.walk, filter: self.seeing(), weight, bias, x, y, add }.run();
             }
         }
     }
 
-    /// Adds `y columnsᵀ` over the samples to the gradient of the weight. It is summed as its transpose, `columns yᵀ`: then the
-    /// smaller of the two matrices is the one that is copied into panels.
+    /// `Wᵀ y`, window by window, and the bias of each channel: `x = Wᵀ y + b` or, with `add`, `x += Wᵀ y + b`.
+    fn spread<E: Float>(&self, weight: &[E], bias: &[E], y: &[E], scratch: &mut [E], add: bool, x: &mut [E]) {
+        let ([inputs, outputs], pixels) = (self.of_group(), self.geometry.pixels());
+        let (framed_y, between) = scratch.split_at_mut(self.out_channels * self.spread.frame.plane() + E::lanes());
+        let samples = y.chunks_exact(self.out_channels * self.geometry.windows()).zip(x.chunks_exact_mut(self.in_channels * pixels));
+        for (y, x) in samples {
+            let y = framed(&self.spread.frame, self.spread.copies, y, framed_y);
+            for (group, x) in x.chunks_exact_mut(inputs * pixels).enumerate() {
+                let weight = &weight[group * self.weights_of_group()..][..self.weights_of_group()];
+                let bias = if bias.is_empty() { bias } else { &bias[group * inputs..][..inputs] };
+                let y = Planes { data: &y.data[group * outputs * y.plane..], ..y };
+                for phase in &self.spread.phases {
+                    let correlate = |to: Planes<&mut [E]>, add: bool| {
+                        Correlate { walk: &phase.walk, filter: self.spreading(), weight, bias, x: y, y: to, add }.run();
+                    };
+                    match &phase.columns {
+                        None => correlate(Planes { data: x, plane: pixels }, add),
+                        Some(columns) => {
+                            let between = &mut between[..inputs * columns.plane()];
+                            correlate(Planes { data: between, plane: columns.plane() }, false);
+                            columns.put(between, x, pixels, add);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Adds the gradient of the weight over the samples: `Σ y x`, tap by tap.
     fn correlate<E: Float>(&self, x: &[E], y: &[E], scratch: &mut [E], d_weight: &mut [E]) {
-        let size = self.size();
-        let (scratch, sums) = scratch.split_at_mut(size.k * size.n);
-        let sums = &mut sums[..size.k * size.m];
-        for (group, d_weight) in d_weight.chunks_exact_mut(size.m * size.k).enumerate() {
-            sums.fill(E::zero());
-            let samples = x.chunks_exact(self.seen_by_group()).zip(y.chunks_exact(size.m * size.n));
-            for (x, y) in samples.skip(group).step_by(self.groups) {
-                let columns = Mat::rows(self.columns(x, scratch), size.n);
-                gemm(Size { m: size.k, n: size.m, k: size.n }, columns, Mat::rows(y, size.n).transposed(), true, sums);
-            }
-            for (o, row) in d_weight.chunks_exact_mut(size.k).enumerate() {
-                row.iter_mut().zip(sums[o..].iter().step_by(size.m)).for_each(|(d, &sum)| *d += sum);
+        let ([inputs, outputs], windows) = (self.of_group(), self.geometry.windows());
+        let samples = x.chunks_exact(self.in_channels * self.geometry.pixels()).zip(y.chunks_exact(self.out_channels * windows));
+        for (x, y) in samples {
+            let x = framed(&self.sight.frame, self.sight.copies, x, scratch);
+            for (group, d_weight) in d_weight.chunks_exact_mut(self.weights_of_group()).enumerate() {
+                let x = Planes { data: &x.data[group * inputs * x.plane..], ..x };
+                let dy = Planes { data: &y[group * outputs * windows..][..outputs * windows], plane: windows };
+                CorrelateBack { walk: &self.sight.walk, filter: self.seeing(), d_weight, x, dy }.run();
             }
         }
     }
 }
 
-/// Writes the bias of each channel to all its places; without a bias, nothing.
-fn put_bias<E: Copy>(bias: &[E], places: usize, output: &mut [E]) {
-    for (channel, &b) in output.chunks_exact_mut(places).zip(bias.iter().cycle()) {
-        channel.fill(b);
+/// Images in their frames: in `scratch`, or where they are.
+fn framed<'a, E: Float>(frame: &Frame, copies: bool, images: &'a [E], scratch: &'a mut [E]) -> Planes<&'a [E]> {
+    if copies {
+        frame.fill(images, scratch);
+    }
+    Planes { data: if copies { scratch } else { images }, plane: frame.plane() }
+}
+
+/// How windows see an image.
+struct Sight {
+    frame: Frame,
+    /// Whether the image has to be copied into its frame; it has to, too, where registers reach beyond its end.
+    copies: bool,
+    walk: Walk,
+}
+
+impl Sight {
+    fn new<E: Float>(g: &Geometry) -> Self {
+        let extent = |axis: usize| (g.output[axis] - 1) * g.stride[axis] + (g.kernel[axis] - 1) * g.dilation[axis] + 1;
+        let begin = g.padding.map(|padding| -(padding as isize));
+        let frame = Frame { image: g.image, begin, size: [extent(0), extent(1)], step: g.stride[1] };
+        let mut places = Vec::new();
+        for row in 0..g.output[0] {
+            for columns in registers::<E>(g.output[1]) {
+                let from = frame.at([row * g.stride[0], 0]) + columns.start;
+                places.push(place(from, row * g.output[1] + columns.start, columns.len()));
+            }
+        }
+        let tap = |(weight, [y, x]): (usize, [usize; 2])| tap(weight, frame.at([y * g.dilation[0], x * g.dilation[1]]));
+        let taps = grid(g.kernel).enumerate().map(tap).collect();
+        let walk = Walk::new(places, taps, E::lanes());
+        Sight { copies: !frame.is_image() || walk.is_ragged(), frame, walk }
+    }
+}
+
+fn place(from: usize, to: usize, len: usize) -> Place {
+    Place { from: from as u32, to: to as u32, len: len as u32 }
+}
+
+fn tap(weight: usize, shift: usize) -> Tap {
+    Tap { weight: weight as u32, shift: shift as u32 }
+}
+
+/// How pixels see the windows that see them. With a stride, pixels next to one another are seen by other taps: those that are
+/// as many pixels apart as the stride form a phase, and are seen by the same.
+struct Spread {
+    frame: Frame,
+    /// As for [`Sight`].
+    copies: bool,
+    phases: Vec<Phase>,
+}
+
+struct Phase {
+    walk: Walk,
+    /// Where its columns go, if they do not lie next to one another.
+    columns: Option<Columns>,
+}
+
+/// Columns of an image that are `step` apart.
+struct Columns {
+    /// The first pixel of each row.
+    rows: Vec<usize>,
+    width: usize,
+    step: usize,
+}
+
+impl Columns {
+    fn plane(&self) -> usize {
+        self.rows.len() * self.width
+    }
+
+    /// Writes or adds them to images of `pixels` pixels.
+    fn put<E: Float>(&self, from: &[E], images: &mut [E], pixels: usize, add: bool) {
+        if self.plane() == 0 {
+            return;
+        }
+        for (from, image) in from.chunks_exact(self.plane()).zip(images.chunks_exact_mut(pixels)) {
+            for (from, &first) in from.chunks_exact(self.width).zip(&self.rows) {
+                let to = image[first..].iter_mut().step_by(self.step);
+                to.zip(from).for_each(|(to, &x)| *to = if add { *to + x } else { x });
+            }
+        }
+    }
+}
+
+/// Along one axis: pixel `i` is `stride * u + phase - padding`, and tap `k` of window `u - q` lies on it where `k` dilated is
+/// `stride * q + phase`.
+struct Axis {
+    image: usize,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+    dilation: usize,
+}
+
+impl Axis {
+    fn of(g: &Geometry, axis: usize) -> Self {
+        let [image, kernel, stride, padding, dilation] = [g.image, g.kernel, g.stride, g.padding, g.dilation].map(|of| of[axis]);
+        Axis { image, kernel, stride, padding, dilation }
+    }
+
+    /// The largest `q`.
+    fn reach(&self) -> usize {
+        (self.kernel - 1) * self.dilation / self.stride
+    }
+
+    /// The smallest `u` of all phases.
+    fn first(&self) -> usize {
+        self.padding / self.stride
+    }
+
+    /// From the first window to the last one that a pixel can see.
+    fn extent(&self) -> usize {
+        (self.image - 1 + self.padding) / self.stride - self.first() + 1 + self.reach()
+    }
+
+    /// The `u` of a phase.
+    fn range(&self, phase: usize) -> core::ops::Range<usize> {
+        let begin = self.padding.saturating_sub(phase).div_ceil(self.stride);
+        let end = (self.image + self.padding).saturating_sub(phase).div_ceil(self.stride);
+        begin..end.max(begin)
+    }
+
+    fn pixel(&self, u: usize, phase: usize) -> usize {
+        u * self.stride + phase - self.padding
+    }
+
+    /// The taps of a phase, and how far the window of each is from the farthest one.
+    fn taps(&self, phase: usize) -> impl Iterator<Item = (usize, usize)> {
+        let dilated = (0..self.kernel).map(|k| (k, k * self.dilation));
+        dilated.filter(move |(_, at)| at % self.stride == phase).map(|(k, at)| (k, self.reach() - at / self.stride))
+    }
+}
+
+impl Spread {
+    fn new<E: Float>(g: &Geometry) -> Self {
+        let axes = [Axis::of(g, 0), Axis::of(g, 1)];
+        let begin = [0, 1].map(|i| axes[i].first() as isize - axes[i].reach() as isize);
+        let frame = Frame { image: g.output, begin, size: [axes[0].extent(), axes[1].extent()], step: 1 };
+        let phases: Vec<Phase> = grid(g.stride).map(|phase| Phase::new::<E>(&axes, phase, &frame)).collect();
+        Spread { copies: !frame.is_image() || phases.iter().any(|phase| phase.walk.is_ragged()), frame, phases }
+    }
+
+    /// How many numbers of a channel lie apart from their places at most.
+    fn plane(&self) -> usize {
+        self.phases.iter().filter_map(|phase| phase.columns.as_ref()).map(Columns::plane).max().unwrap_or(0)
+    }
+}
+
+impl Phase {
+    fn new<E: Float>(axes: &[Axis; 2], phase: [usize; 2], frame: &Frame) -> Self {
+        let [rows, columns] = [0, 1].map(|i| axes[i].range(phase[i]));
+        let width = axes[1].image;
+        let scattered = (axes[1].stride > 1).then(|| Columns {
+            rows: rows.clone().map(|u| axes[0].pixel(u, phase[0]) * width + axes[1].pixel(columns.start, phase[1])).collect(),
+            width: columns.len(),
+            step: axes[1].stride,
+        });
+        let mut places = Vec::new();
+        for (i, u) in rows.enumerate().filter(|_| !columns.is_empty()) {
+            let from = frame.at([u - axes[0].first(), columns.start - axes[1].first()]);
+            let to = match scattered {
+                Some(_) => i * columns.len(),
+                None => axes[0].pixel(u, phase[0]) * width,
+            };
+            places.extend(registers::<E>(columns.len()).map(|of_row| place(from + of_row.start, to + of_row.start, of_row.len())));
+        }
+        let taps = axes[0].taps(phase[0]).flat_map(|(ky, y)| {
+            let kernel = axes[1].kernel;
+            axes[1].taps(phase[1]).map(move |(kx, x)| tap(ky * kernel + kx, frame.at([y, x])))
+        });
+        Phase { walk: Walk::new(places, taps.collect(), E::lanes()), columns: scattered }
     }
 }
 
@@ -122,18 +305,16 @@ fn add_bias<E: Float>(d_output: &[E], [channels, places]: [usize; 2], d_bias: &m
 /// Cross-correlation; the parameters are the filters' weight, then `bias` `[out_channels]`.
 pub(crate) struct Conv {
     pub filters: Filters,
-    pub bias: bool,
 }
 
 impl<E: Float> Step<E> for Conv {
     fn scratch(&self) -> usize {
-        self.filters.scratch()
+        self.filters.scratch::<E>()
     }
 
     fn forward(&self, at: Forward<'_, E>) {
         let (weight, bias) = at.params.split_at(self.filters.weights());
-        put_bias(bias, self.filters.geometry.windows(), at.output);
-        self.filters.see(weight, at.input(), at.scratch, self.bias, at.output);
+        self.filters.see(weight, bias, at.input(), at.scratch, false, at.output);
     }
 
     fn backward(&self, mut at: Backward<'_, E>) {
@@ -141,8 +322,8 @@ impl<E: Float> Step<E> for Conv {
         let (d_weight, d_bias) = at.d_params.split_at_mut(weights);
         add_bias(at.d_output, [self.filters.out_channels, self.filters.geometry.windows()], d_bias);
         self.filters.correlate(at.input, at.d_output, at.scratch, d_weight);
-        if let Some(mut dx) = d_input {
-            self.filters.spread(&at.params[..weights], at.d_output, at.scratch, dx.accumulate());
+        if let Some(dx) = d_input {
+            self.filters.spread(&at.params[..weights], &[], at.d_output, at.scratch, dx.add, dx.to);
         }
     }
 }
@@ -150,22 +331,16 @@ impl<E: Float> Step<E> for Conv {
 /// The transpose of a cross-correlation; the parameters are the filters' weight, then `bias` `[in_channels]`.
 pub(crate) struct ConvTranspose {
     pub filters: Filters,
-    pub bias: bool,
 }
 
 impl<E: Float> Step<E> for ConvTranspose {
     fn scratch(&self) -> usize {
-        self.filters.scratch()
+        self.filters.scratch::<E>()
     }
 
     fn forward(&self, at: Forward<'_, E>) {
         let (weight, bias) = at.params.split_at(self.filters.weights());
-        if self.bias {
-            put_bias(bias, self.filters.geometry.pixels(), at.output);
-        } else {
-            at.output.fill(E::zero());
-        }
-        self.filters.spread(weight, at.input(), at.scratch, at.output);
+        self.filters.spread(weight, bias, at.input(), at.scratch, false, at.output);
     }
 
     fn backward(&self, mut at: Backward<'_, E>) {
@@ -174,7 +349,7 @@ impl<E: Float> Step<E> for ConvTranspose {
         add_bias(at.d_output, [self.filters.in_channels, self.filters.geometry.pixels()], d_bias);
         self.filters.correlate(at.d_output, at.input, at.scratch, d_weight);
         if let Some(dx) = d_input {
-            self.filters.see(&at.params[..weights], at.d_output, at.scratch, dx.add, dx.to);
+            self.filters.see(&at.params[..weights], &[], at.d_output, at.scratch, dx.add, dx.to);
         }
     }
 }
