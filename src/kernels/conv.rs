@@ -119,7 +119,8 @@ impl<E: Element> Kernel<E> for Correlate<'_, E> {
                 // SAFETY: there are so many rows left, and the caller's contract.
                 unsafe {
                     match (self.filter.rows - row, V::REGISTERS < 32) {
-                        (4.., true) => self.rows::<V, 4, 3>(&mut row, places),
+                        (6 | 9.., true) => self.rows::<V, 6, 2>(&mut row, places),
+                        (4.., true) => self.rows::<V, 4, 2>(&mut row, places),
                         (4.., false) => self.rows::<V, 4, 6>(&mut row, places),
                         (2.., _) => self.rows::<V, 2, 4>(&mut row, places),
                         _ => self.rows::<V, 1, 6>(&mut row, places),
