@@ -320,7 +320,7 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
         not_empty(batch)?;
         let objective = Bound::<L, N::Output, T, E>::new(loss, batch.targets(), batch.len());
         let state = State { parameters: self.parameters(), buffers: self.buffers() };
-        let mut engine = Static::new(&Cpu::default(), Architecture::of::<N>(), state)?;
+        let mut engine = Static::observed(Architecture::of::<N>(), state);
         let gradients = engine.gradients(batch.inputs(), batch.len(), Some(self.noise.split(self.steps + 1)), &objective)?;
         let values = |layer: usize, look: &mut dyn FnMut(&[E], &[E])| engine.visit_layer(layer, batch.inputs(), batch.len(), look);
         Ok(Statistics::of(N::SPEC, &gradients.parameters, values))

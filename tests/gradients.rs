@@ -161,6 +161,11 @@ macro_rules! gradients_of_networks {
 }
 
 gradients_of_networks! {
+    stack_of_one_convolution: Conv2d<2, 3, 3>, [2, 5, 7] => [3, 3, 5];
+    stack_of_pooled_convolutions: (
+        Conv2d<2, 4, 3>, Relu, MaxPool2d<2>, Conv2d<4, 3, 2, 1, 1>, MaxPool2d<2>, Relu, Conv2d<3, 5, 1>, Flatten, Linear<10, 3>,
+    ), [2, 7, 8] => [3];
+    stack_behind_a_layer: (Tanh, NoBias<Conv2d<2, 4, 3, 2, 1, 1, 2>>, Relu, Conv2d<4, 2, 3, 1, 2, 2>), [2, 9, 11] => [2, 5, 6];
     embedding: (Embedding<5, 3>, Tanh), [ids < 5; 4] => [4, 3];
     embedding_of_one_id: Embedding<5, 3>, [ids < 5] => [3];
     embedding_with_a_row_for_padding: (Embedding<6, 3, 5>, Tanh), [ids < 5; 4] => [4, 3];

@@ -68,6 +68,21 @@ impl<E: Float> Static<E>
 where
     Cpu: Device<E>,
 {
+    /// An engine that keeps what each layer writes, to be looked at.
+    pub(crate) fn observed(network: Architecture, state: State<E>) -> Self {
+        Self::with(Plan::observed(&network), state)
+    }
+
+    fn with(plan: Plan<E>, state: State<E>) -> Self {
+        let lens = [state.parameters.len(), state.buffers.len()];
+        assert_eq!([plan.params, plan.buffers], lens, "the plan and the table of parameters come from one spec");
+        let zeros = |numbers: usize| vec![E::zero(); numbers];
+        let part = || Part { workspace: Vec::new(), scratch: zeros(plan.scratch), gradients: zeros(plan.params), loss: E::zero() };
+        let parts = (0..PARTS).map(|_| Mutex::new(part())).collect();
+        let (gradients, known) = (zeros(plan.params), zeros(plan.known));
+        Static { plan, state, gradients, known, parts, threads: available() }
+    }
+
     /// Runs `work` for each part of a batch, with memory for `blocks` chunks, on several threads where that pays.
     fn for_each_part(&self, batch: &Batch<'_, E>, blocks: usize, work: &(dyn Fn(usize, &mut Part<E>) + Sync)) {
         Pool::global().run(self.threads, batch.parts(), &|i| {
@@ -315,13 +330,7 @@ macro_rules! engine {
     ($E:ident) => {
         impl Engine<$E, Cpu> for Static<$E> {
             fn new(_: &Cpu, network: Architecture, state: State<$E>) -> Result<Self, Error> {
-                let plan = Plan::new(&network);
-                let lens = [state.parameters.len(), state.buffers.len()];
-                assert_eq!([plan.params, plan.buffers], lens, "the plan and the table of parameters come from one spec");
-                let part = || Part { workspace: Vec::new(), scratch: vec![0.0; plan.scratch], gradients: vec![0.0; plan.params], loss: 0.0 };
-                let parts = (0..PARTS).map(|_| Mutex::new(part())).collect();
-                let (gradients, known) = (vec![0.0; plan.params], vec![0.0; plan.known]);
-                Ok(Static { plan, state, gradients, known, parts, threads: available() })
+                Ok(Self::with(Plan::new(&network), state))
             }
 
             fn parameters(&self) -> Vec<$E> {

@@ -1,6 +1,7 @@
 //! The static lowering: a network becomes a plan once, and the plan runs without a tape and without allocating.
 //!
 //! - `plan`: the spec as a list of steps over one flat buffer of parameters and one workspace.
+//! - `fuse`: several steps as one, where that is faster.
 //! - `steps`: what the steps do, forward and backward, on the slices that they are given.
 //! - `batch`: how a batch is cut into parts and chunks, which depend on the batch alone and never on the number of threads.
 //! - `pass`: the way of one chunk through the steps, there and back.
@@ -10,6 +11,7 @@
 
 mod batch;
 mod engine;
+mod fuse;
 mod pass;
 mod plan;
 mod pool;

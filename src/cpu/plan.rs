@@ -1,6 +1,7 @@
 //! A network as a list of steps.
 
-use super::steps::{Add, Concat, Copy, Forward, Onward, Part, Step};
+use super::fuse::fuse;
+use super::steps::{Add, Concat, Copy, Forward, Onward, Part, Stage, Step};
 use crate::engine::Architecture;
 use crate::float::Float;
 use crate::layers::Leaf;
@@ -36,6 +37,8 @@ pub(crate) struct Node<E> {
     pub step: Box<dyn Step<E>>,
     pub inputs: Vec<Input>,
     pub output: usize,
+    /// How many numbers it writes for each sample.
+    pub numel: usize,
     /// Where the numbers lie that it leaves for the way back, per sample.
     pub saved: Range<usize>,
     pub params: Range<usize>,
@@ -44,6 +47,8 @@ pub(crate) struct Node<E> {
     pub known: Range<usize>,
     /// Tells apart the random numbers of the layers.
     pub stream: u64,
+    /// What it is to steps that take several layers at once.
+    pub stage: Option<Stage>,
 }
 
 /// What a value is when the next position of a sequence is shown: what another one is now.
@@ -94,10 +99,13 @@ impl<E: Float> Plan<E> {
     /// The plan of a network.
     pub(crate) fn new(network: &Architecture) -> Self {
         let mut planner = Planner::new(network.input.numel());
-        let x = planner.inputs(network.input);
-        let y = planner.lower(network.spec, x);
-        let output = planner.outputs(y, network.output);
-        planner.finish(output)
+        planner.fuses = true;
+        planner.network(network)
+    }
+
+    /// The plan of a network each of whose layers writes a value of its own, to be looked at.
+    pub(crate) fn observed(network: &Architecture) -> Self {
+        Planner::new(network.input.numel()).network(network)
     }
 
     /// The plan of a network that is shown a sequence position by position, which its layers allow. What they have to know of
@@ -122,6 +130,8 @@ pub(crate) struct Planner<E> {
     /// The parameters and the buffers of the layer that is being lowered.
     at: [Range<usize>; 2],
     layers: Vec<usize>,
+    /// Whether one step may do what several layers say.
+    fuses: bool,
     stream: u64,
     shown: Option<Stream>,
     carried: Vec<Carried>,
@@ -129,7 +139,23 @@ pub(crate) struct Planner<E> {
 
 impl<E: Float> Planner<E> {
     fn new(input: usize) -> Self {
-        Planner { nodes: Vec::new(), values: vec![input], at: [0..0, 0..0], layers: Vec::new(), stream: 0, shown: None, carried: Vec::new() }
+        Planner {
+            nodes: Vec::new(),
+            values: vec![input],
+            at: [0..0, 0..0],
+            layers: Vec::new(),
+            fuses: false,
+            stream: 0,
+            shown: None,
+            carried: Vec::new(),
+        }
+    }
+
+    fn network(mut self, network: &Architecture) -> Plan<E> {
+        let x = self.inputs(network.input);
+        let y = self.lower(network.spec, x);
+        let output = self.outputs(y, network.output);
+        self.finish(output)
     }
 
     /// Where the network is shown a sequence position by position.
@@ -172,13 +198,22 @@ impl<E: Float> Planner<E> {
             step,
             inputs: inputs.iter().map(|&value| Input { value, add: false }).collect(),
             output: output.id,
+            numel: dims.numel(),
             saved: 0..0,
             params,
             buffers,
             known: 0..0,
             stream: self.stream,
+            stage: None,
         });
         output
+    }
+
+    /// Says what the step that was just added is to steps that take several layers at once.
+    pub(crate) fn mark(&mut self, stage: Stage) {
+        if let Some(node) = self.nodes.last_mut() {
+            node.stage = Some(stage);
+        }
     }
 
     /// A step that belongs to no layer.
@@ -269,7 +304,18 @@ impl<E: Float> Planner<E> {
         x.with_x(joined)
     }
 
+    /// Takes no room for values that are inside of steps now.
+    fn forget_values(&mut self) {
+        let is_used = |id: usize| self.nodes.iter().any(|node| node.output == id || node.inputs.iter().any(|input| input.value == id));
+        let unused: Vec<usize> = (1..self.values.len()).filter(|&id| !is_used(id)).collect();
+        unused.into_iter().for_each(|id| self.values[id] = 0);
+    }
+
     fn finish(mut self, output: Value) -> Plan<E> {
+        if self.fuses {
+            self.nodes = fuse(core::mem::take(&mut self.nodes), output.id);
+            self.forget_values();
+        }
         let mut written = vec![false; self.values.len()];
         for node in self.nodes.iter_mut().rev() {
             for input in &mut node.inputs {

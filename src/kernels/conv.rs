@@ -5,9 +5,8 @@
 //! it: [`Correlate`], for the way forward and for the gradient of the image, and [`CorrelateBack`], for that of the weight.
 
 use super::gemm::Element;
-use super::simd::{Kernel, Lanes, Vector};
+use super::simd::{Kernel, Lanes};
 use super::tile::{Sums, inner, outer, totals};
-use core::ops::Range;
 
 /// A register of windows: where their first tap lies in the image, where their sums lie, and how many there are.
 #[derive(Clone, Copy, Debug)]
@@ -310,10 +309,4 @@ fn ahead<E, const N: usize>(mut pointers: [*const E; N], numbers: usize) -> [*co
         *pointer = pointer.wrapping_add(numbers);
     }
     pointers
-}
-
-/// Registers along a row of `numbers`: the first of each, and how many it has.
-pub(crate) fn registers<E: Vector>(numbers: usize) -> impl Iterator<Item = Range<usize>> {
-    let lanes = E::lanes();
-    (0..numbers).step_by(lanes).map(move |begin| begin..(begin + lanes).min(numbers))
 }

@@ -14,6 +14,17 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
+    /// The image as it is.
+    pub(crate) fn whole(image: [usize; 2]) -> Self {
+        Frame { image, begin: [0, 0], size: image, step: 1 }
+    }
+
+    /// Where a pixel of the image lies, which is in the part.
+    pub(crate) fn place(&self, [y, x]: [usize; 2]) -> usize {
+        let [row, column] = [(y, 0), (x, 1)].map(|(at, axis)| (at as isize - self.begin[axis]).unsigned_abs());
+        self.at([row, column])
+    }
+
     /// Whether the part is the whole image as it is.
     pub(crate) fn is_image(&self) -> bool {
         self.begin == [0, 0] && self.size == self.image && self.step == 1

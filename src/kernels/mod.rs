@@ -5,6 +5,7 @@ pub(crate) mod exp;
 pub(crate) mod frame;
 pub(crate) mod gemm;
 pub(crate) mod geometry;
+pub(crate) mod lanes;
 pub(crate) mod moments;
 pub(crate) mod simd;
 pub(crate) mod sum;

@@ -111,6 +111,12 @@ pub(crate) trait Lanes<E>: Copy {
     /// `self + b`
     unsafe fn add(self, b: Self) -> Self;
 
+    /// Number by number `yes` where `self > than`, and `no` elsewhere, also where one of them is no number.
+    unsafe fn if_greater(self, than: Self, yes: Self, no: Self) -> Self;
+
+    /// Number by number `yes` where `self == to`, and `no` elsewhere, also where one of them is no number.
+    unsafe fn if_equal(self, to: Self, yes: Self, no: Self) -> Self;
+
     /// The sums over the numbers of four registers, each in the same order.
     unsafe fn totals(of: [Self; 4]) -> [E; 4];
 }
@@ -242,6 +248,7 @@ mod x86 {
             $Register:ident of $len:literal $Float:ident, $registers:literal registers: $set1:ident $loadu:ident $storeu:ident $fmadd:ident $add:ident;
             load_first |$load_from:ident, $load_n:ident| $load_first:expr;
             store_first |$register:ident, $store_to:ident, $store_n:ident| $store_first:expr;
+            select |$a:ident, $b:ident, $yes:ident, $no:ident| greater $greater:expr, equal $equal:expr;
             totals |$of:ident| $totals:expr;
         ) => {
             impl Lanes<$Float> for $Register {
@@ -292,6 +299,20 @@ mod x86 {
                 }
 
                 #[inline(always)]
+                unsafe fn if_greater(self, $b: Self, $yes: Self, $no: Self) -> Self {
+                    let $a = self;
+                    // SAFETY: as for `splat`.
+                    unsafe { $greater }
+                }
+
+                #[inline(always)]
+                unsafe fn if_equal(self, $b: Self, $yes: Self, $no: Self) -> Self {
+                    let $a = self;
+                    // SAFETY: as for `splat`.
+                    unsafe { $equal }
+                }
+
+                #[inline(always)]
                 unsafe fn totals($of: [Self; 4]) -> [$Float; 4] {
                     // SAFETY: as for `splat`.
                     unsafe { $totals }
@@ -304,24 +325,28 @@ mod x86 {
         __m256 of 8 f32, 16 registers: _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps _mm256_add_ps;
         load_first |from, n| _mm256_maskload_ps(from, first_32(n));
         store_first |register, to, n| _mm256_maskstore_ps(to, first_32(n), register);
+        select |a, b, yes, no| greater _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_GT_OQ>(a, b)), equal _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_EQ_OQ>(a, b));
         totals |of| totals_32(of);
     }
     lanes! {
         __m256d of 4 f64, 16 registers: _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_fmadd_pd _mm256_add_pd;
         load_first |from, n| _mm256_maskload_pd(from, first_64(n));
         store_first |register, to, n| _mm256_maskstore_pd(to, first_64(n), register);
+        select |a, b, yes, no| greater _mm256_blendv_pd(no, yes, _mm256_cmp_pd::<_CMP_GT_OQ>(a, b)), equal _mm256_blendv_pd(no, yes, _mm256_cmp_pd::<_CMP_EQ_OQ>(a, b));
         totals |of| totals_64(of);
     }
     lanes! {
         __m512 of 16 f32, 32 registers: _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_fmadd_ps _mm512_add_ps;
         load_first |from, n| _mm512_maskz_loadu_ps((1u16 << n) - 1, from);
         store_first |register, to, n| _mm512_mask_storeu_ps(to, (1u16 << n) - 1, register);
+        select |a, b, yes, no| greater _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b), no, yes), equal _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, b), no, yes);
         totals |of| totals_32(of.map(|x| _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps::<1>(x))));
     }
     lanes! {
         __m512d of 8 f64, 32 registers: _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_fmadd_pd _mm512_add_pd;
         load_first |from, n| _mm512_maskz_loadu_pd((1u8 << n) - 1, from);
         store_first |register, to, n| _mm512_mask_storeu_pd(to, (1u8 << n) - 1, register);
+        select |a, b, yes, no| greater _mm512_mask_blend_pd(_mm512_cmp_pd_mask::<_CMP_GT_OQ>(a, b), no, yes), equal _mm512_mask_blend_pd(_mm512_cmp_pd_mask::<_CMP_EQ_OQ>(a, b), no, yes);
         totals |of| totals_64(of.map(|x| _mm256_add_pd(_mm512_castpd512_pd256(x), _mm512_extractf64x4_pd::<1>(x))));
     }
 }
@@ -373,6 +398,16 @@ impl<E: num_traits::Float> Lanes<E> for Plain<E> {
     #[inline(always)]
     unsafe fn add(self, b: Self) -> Self {
         Plain(core::array::from_fn(|i| self.0[i] + b.0[i]))
+    }
+
+    #[inline(always)]
+    unsafe fn if_greater(self, than: Self, yes: Self, no: Self) -> Self {
+        Plain(core::array::from_fn(|i| if self.0[i] > than.0[i] { yes.0[i] } else { no.0[i] }))
+    }
+
+    #[inline(always)]
+    unsafe fn if_equal(self, to: Self, yes: Self, no: Self) -> Self {
+        Plain(core::array::from_fn(|i| if self.0[i] == to.0[i] { yes.0[i] } else { no.0[i] }))
     }
 
     #[inline(always)]

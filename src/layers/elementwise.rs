@@ -1,5 +1,6 @@
 //! What layers that work on each number by itself have in common.
 
+use crate::cpu::steps::Stage;
 use crate::engine::Flat;
 use crate::float::Float;
 use dfdx::tensor::Tape;
@@ -7,6 +8,9 @@ use dfdx::tensor_ops::Device;
 
 /// A layer that is a function of one number. What is `#[inline(always)]` and calls nothing else becomes vector instructions.
 pub(crate) trait Elementwise: Copy + Send + Sync + 'static {
+    /// What it is to steps that take several layers at once.
+    const STAGE: Option<Stage> = None;
+
     /// `f(x)`
     fn value<E: Float>(&self, x: E) -> E;
 
@@ -71,7 +75,11 @@ macro_rules! elementwise {
                 x: $crate::cpu::Value,
                 y: $crate::types::Dims,
             ) -> $crate::cpu::Value {
-                planner.step($crate::cpu::steps::Map(*self), &[x], y)
+                let y = planner.step($crate::cpu::steps::Map(*self), &[x], y);
+                if let Some(stage) = <Self as $crate::layers::elementwise::Elementwise>::STAGE {
+                    planner.mark(stage);
+                }
+                y
             }
         }
     };

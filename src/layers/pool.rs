@@ -3,7 +3,7 @@
 use super::Leaf;
 use super::generic;
 use super::window::{Space, Window};
-use crate::cpu::steps::{Pool, Pooling};
+use crate::cpu::steps::{Pool, Pooling, Stage};
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
 use crate::kernels::windows::Windows;
@@ -262,7 +262,12 @@ impl PoolSpec {
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {
         let pooling = if matches!(self.kind, Kind::Max) { Pooling::Max } else { Pooling::Mean };
-        planner.step(Pool { windows: self.windows(x.dims, y), pooling }, &[x], y)
+        let y = planner.step(Pool { windows: self.windows(x.dims, y), pooling }, &[x], y);
+        let Window { kernel_size, stride, padding, dilation, .. } = self.window;
+        if pooling == Pooling::Max && stride == kernel_size && padding == [0, 0] && dilation == [1, 1] {
+            planner.mark(Stage::MaxPool(kernel_size));
+        }
+        y
     }
 }
 

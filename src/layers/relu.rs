@@ -2,6 +2,7 @@
 
 use super::elementwise::{Elementwise, elementwise};
 use super::leaf;
+use crate::cpu::steps::Stage;
 use crate::engine::Flat;
 use crate::float::Float;
 use crate::types::Label;
@@ -29,6 +30,8 @@ leaf!(Relu);
 elementwise!(Relu, |_this| Label::new("Relu", &[]), flops: 1);
 
 impl Elementwise for Relu {
+    const STAGE: Option<Stage> = Some(Stage::Relu);
+
     #[inline(always)]
     fn value<E: Float>(&self, x: E) -> E {
         // Written so that a NaN stays one.

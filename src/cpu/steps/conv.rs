@@ -2,7 +2,7 @@
 
 use super::{Backward, Forward, Step};
 use crate::float::Float;
-use crate::kernels::conv::{Correlate, CorrelateBack, Filter, Place, Planes, Tap, Walk, registers};
+use crate::kernels::conv::{Correlate, CorrelateBack, Filter, Place, Planes, Tap, Walk};
 use crate::kernels::frame::Frame;
 use crate::kernels::geometry::{Geometry, grid};
 use crate::kernels::sum::sum;
@@ -22,7 +22,8 @@ pub(crate) struct Filters {
 
 impl Filters {
     pub(crate) fn new<E: Float>(geometry: Geometry, [in_channels, out_channels]: [usize; 2], groups: usize) -> Self {
-        Filters { geometry, in_channels, out_channels, groups, sight: Sight::new::<E>(&geometry), spread: Spread::new::<E>(&geometry) }
+        let sight = Sight::new::<E>(&geometry, Lie::Row, geometry.output, &Frame::whole(geometry.output));
+        Filters { geometry, in_channels, out_channels, groups, sight, spread: Spread::new::<E>(&geometry, Lie::Row) }
     }
 
     /// How many channels of `x` and of `y` each group has.
@@ -126,52 +127,77 @@ fn framed<'a, E: Float>(frame: &Frame, copies: bool, images: &'a [E], scratch: &
     Planes { data: if copies { scratch } else { images }, plane: frame.plane() }
 }
 
+/// What lies in a register.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lie {
+    /// Neighbouring places of a row.
+    Row,
+    /// One place of several samples, which lie next to one another.
+    Samples,
+}
+
+impl Lie {
+    /// How many numbers a place has.
+    fn unit<E: Float>(self) -> usize {
+        if self == Lie::Samples { E::lanes() } else { 1 }
+    }
+
+    /// Registers along some columns.
+    fn registers<E: Float>(self, columns: usize) -> impl Iterator<Item = core::ops::Range<usize>> {
+        let step = if self == Lie::Samples { 1 } else { E::lanes() };
+        (0..columns).step_by(step).map(move |begin| begin..(begin + step).min(columns))
+    }
+
+    fn place<E: Float>(self, from: usize, to: usize, len: usize) -> Place {
+        let [from, to, len] = [from, to, len].map(|places| (places * self.unit::<E>()) as u32);
+        Place { from, to, len }
+    }
+
+    fn tap<E: Float>(self, weight: usize, shift: usize) -> Tap {
+        Tap { weight: weight as u32, shift: (shift * self.unit::<E>()) as u32 }
+    }
+}
+
 /// How windows see an image.
-struct Sight {
-    frame: Frame,
+pub(super) struct Sight {
+    pub frame: Frame,
     /// Whether the image has to be copied into its frame; it has to, too, where registers reach beyond its end.
-    copies: bool,
-    walk: Walk,
+    pub copies: bool,
+    pub walk: Walk,
 }
 
 impl Sight {
-    fn new<E: Float>(g: &Geometry) -> Self {
+    /// The first windows, as many as `output` has, which lie in `to`.
+    pub(super) fn new<E: Float>(g: &Geometry, lie: Lie, output: [usize; 2], to: &Frame) -> Self {
         let extent = |axis: usize| (g.output[axis] - 1) * g.stride[axis] + (g.kernel[axis] - 1) * g.dilation[axis] + 1;
         let begin = g.padding.map(|padding| -(padding as isize));
-        let frame = Frame { image: g.image, begin, size: [extent(0), extent(1)], step: g.stride[1] };
+        let step = if lie == Lie::Row { g.stride[1] } else { 1 };
+        let frame = Frame { image: g.image, begin, size: [extent(0), extent(1)], step };
         let mut places = Vec::new();
-        for row in 0..g.output[0] {
-            for columns in registers::<E>(g.output[1]) {
-                let from = frame.at([row * g.stride[0], 0]) + columns.start;
-                places.push(place(from, row * g.output[1] + columns.start, columns.len()));
+        for row in 0..output[0] {
+            for columns in lie.registers::<E>(output[1]) {
+                let from = frame.at([row * g.stride[0], columns.start * g.stride[1]]);
+                places.push(lie.place::<E>(from, to.place([row, columns.start]), columns.len()));
             }
         }
-        let tap = |(weight, [y, x]): (usize, [usize; 2])| tap(weight, frame.at([y * g.dilation[0], x * g.dilation[1]]));
+        let tap = |(weight, [y, x]): (usize, [usize; 2])| lie.tap::<E>(weight, frame.at([y * g.dilation[0], x * g.dilation[1]]));
         let taps = grid(g.kernel).enumerate().map(tap).collect();
         let walk = Walk::new(places, taps, E::lanes());
         Sight { copies: !frame.is_image() || walk.is_ragged(), frame, walk }
     }
 }
 
-fn place(from: usize, to: usize, len: usize) -> Place {
-    Place { from: from as u32, to: to as u32, len: len as u32 }
-}
-
-fn tap(weight: usize, shift: usize) -> Tap {
-    Tap { weight: weight as u32, shift: shift as u32 }
-}
-
 /// How pixels see the windows that see them. With a stride, pixels next to one another are seen by other taps: those that are
 /// as many pixels apart as the stride form a phase, and are seen by the same.
-struct Spread {
-    frame: Frame,
+pub(super) struct Spread {
+    pub frame: Frame,
     /// As for [`Sight`].
     copies: bool,
-    phases: Vec<Phase>,
+    pub phases: Vec<Phase>,
 }
 
-struct Phase {
-    walk: Walk,
+pub(super) struct Phase {
+    pub walk: Walk,
     /// Where its columns go, if they do not lie next to one another.
     columns: Option<Columns>,
 }
@@ -253,11 +279,11 @@ impl Axis {
 }
 
 impl Spread {
-    fn new<E: Float>(g: &Geometry) -> Self {
+    pub(super) fn new<E: Float>(g: &Geometry, lie: Lie) -> Self {
         let axes = [Axis::of(g, 0), Axis::of(g, 1)];
         let begin = [0, 1].map(|i| axes[i].first() as isize - axes[i].reach() as isize);
         let frame = Frame { image: g.output, begin, size: [axes[0].extent(), axes[1].extent()], step: 1 };
-        let phases: Vec<Phase> = grid(g.stride).map(|phase| Phase::new::<E>(&axes, phase, &frame)).collect();
+        let phases: Vec<Phase> = grid(g.stride).map(|phase| Phase::new::<E>(&axes, phase, &frame, lie)).collect();
         Spread { copies: !frame.is_image() || phases.iter().any(|phase| phase.walk.is_ragged()), frame, phases }
     }
 
@@ -268,10 +294,10 @@ impl Spread {
 }
 
 impl Phase {
-    fn new<E: Float>(axes: &[Axis; 2], phase: [usize; 2], frame: &Frame) -> Self {
+    fn new<E: Float>(axes: &[Axis; 2], phase: [usize; 2], frame: &Frame, lie: Lie) -> Self {
         let [rows, columns] = [0, 1].map(|i| axes[i].range(phase[i]));
         let width = axes[1].image;
-        let scattered = (axes[1].stride > 1).then(|| Columns {
+        let scattered = (axes[1].stride > 1 && lie == Lie::Row).then(|| Columns {
             rows: rows.clone().map(|u| axes[0].pixel(u, phase[0]) * width + axes[1].pixel(columns.start, phase[1])).collect(),
             width: columns.len(),
             step: axes[1].stride,
@@ -279,15 +305,17 @@ impl Phase {
         let mut places = Vec::new();
         for (i, u) in rows.enumerate().filter(|_| !columns.is_empty()) {
             let from = frame.at([u - axes[0].first(), columns.start - axes[1].first()]);
-            let to = match scattered {
-                Some(_) => i * columns.len(),
-                None => axes[0].pixel(u, phase[0]) * width,
-            };
-            places.extend(registers::<E>(columns.len()).map(|of_row| place(from + of_row.start, to + of_row.start, of_row.len())));
+            places.extend(lie.registers::<E>(columns.len()).map(|of_row| {
+                let to = match scattered {
+                    Some(_) => i * columns.len() + of_row.start,
+                    None => axes[0].pixel(u, phase[0]) * width + axes[1].pixel(columns.start + of_row.start, phase[1]),
+                };
+                lie.place::<E>(from + of_row.start, to, of_row.len())
+            }));
         }
         let taps = axes[0].taps(phase[0]).flat_map(|(ky, y)| {
             let kernel = axes[1].kernel;
-            axes[1].taps(phase[1]).map(move |(kx, x)| tap(ky * kernel + kx, frame.at([y, x])))
+            axes[1].taps(phase[1]).map(move |(kx, x)| lie.tap::<E>(ky * kernel + kx, frame.at([y, x])))
         });
         Phase { walk: Walk::new(places, taps.collect(), E::lanes()), columns: scattered }
     }

@@ -12,6 +12,7 @@ mod map;
 mod normalize;
 mod onward;
 mod pool;
+mod stack;
 
 pub(crate) use attend::{Attend, Heads, Operand};
 pub(crate) use conv::{Conv, ConvTranspose, Filters};
@@ -22,6 +23,7 @@ pub(crate) use map::Map;
 pub(crate) use normalize::Normalize;
 pub(crate) use onward::Onward;
 pub(crate) use pool::{Pool, Pooling};
+pub(crate) use stack::{ConvStage, Layer, Levels, Stack, Stage};
 
 use crate::float::Float;
 use crate::noise::Noise;

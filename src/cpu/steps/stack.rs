@@ -1,0 +1,428 @@
+//! Convolutions with what follows them, several samples in the lanes.
+//!
+//! Rows of small images fill registers badly, and their pools cross the lanes. A register of eight or sixteen samples is always
+//! full, whatever the image: numbers lie as `[C, H, W, L]`, where `L` is how many there are in a register. Samples that are left
+//! over go through the layers' own steps, pixels in the lanes; a sample's output has the same bits either way.
+
+use super::conv::{Lie, Sight, Spread};
+use super::{Backward, Forward, Gradient, MAX_INPUTS, Step};
+use crate::float::Float;
+use crate::kernels::conv::{Correlate, CorrelateBack, Filter, Planes};
+use crate::kernels::frame::Frame;
+use crate::kernels::geometry::Geometry;
+use crate::kernels::lanes::{Scatter, Select, add_totals, to_lanes, to_samples};
+use core::ops::Range;
+
+/// What a step is to a [`Stack`].
+#[derive(Clone, Copy)]
+pub(crate) enum Stage {
+    /// A convolution.
+    Conv(ConvStage),
+    /// `max(x, 0)`.
+    Relu,
+    /// The maximum of windows of this size that lie side by side.
+    MaxPool([usize; 2]),
+}
+
+/// A convolution with a weight `[out_channels, in_channels / groups, kh, kw]` and a bias, if it has one.
+#[derive(Clone, Copy)]
+pub(crate) struct ConvStage {
+    pub geometry: Geometry,
+    pub channels: [usize; 2],
+    pub groups: usize,
+    pub bias: bool,
+}
+
+impl ConvStage {
+    /// How many channels of the input and of the output each group has.
+    fn of_group(&self) -> [usize; 2] {
+        self.channels.map(|channels| channels / self.groups)
+    }
+
+    /// How many numbers the weight of a group has.
+    fn weights_of_group(&self) -> usize {
+        let [inputs, outputs] = self.of_group();
+        inputs * outputs * self.geometry.taps()
+    }
+
+    fn params(&self) -> [usize; 2] {
+        [self.groups * self.weights_of_group(), if self.bias { self.channels[1] } else { 0 }]
+    }
+
+    fn seeing(&self) -> Filter {
+        let ([inputs, outputs], taps) = (self.of_group(), self.geometry.taps());
+        Filter { rows: outputs, channels: inputs, row: inputs * taps, channel: taps }
+    }
+
+    fn spreading(&self) -> Filter {
+        let Filter { rows, channels, row, channel } = self.seeing();
+        Filter { rows: channels, channels: rows, row: channel, channel: row }
+    }
+}
+
+/// A convolution, and what is done to its sums before they are written.
+struct Level {
+    conv: ConvStage,
+    has_relu: bool,
+    /// `[1, 1]` without a pool.
+    pool: [usize; 2],
+    /// The windows of one row of pools.
+    sight: Sight,
+    /// All windows that a pool sees, which lie in the frame of `spread`.
+    back: Sight,
+    spread: Spread,
+}
+
+impl Level {
+    fn new<E: Float>(conv: ConvStage, has_relu: bool, pool: [usize; 2]) -> Self {
+        let output = conv.geometry.output;
+        let pooled = [0, 1].map(|axis| output[axis] / pool[axis] * pool[axis]);
+        let of_row = [pool[0], pooled[1]];
+        let spread = Spread::new::<E>(&conv.geometry, Lie::Samples);
+        Level {
+            sight: Sight::new::<E>(&conv.geometry, Lie::Samples, of_row, &Frame::whole(of_row)),
+            back: Sight::new::<E>(&conv.geometry, Lie::Samples, pooled, &spread.frame),
+            conv,
+            has_relu,
+            pool,
+            spread,
+        }
+    }
+
+    /// Height and width of what is written.
+    fn output(&self) -> [usize; 2] {
+        [0, 1].map(|axis| self.conv.geometry.output[axis] / self.pool[axis])
+    }
+
+    /// How many numbers are read, and how many are written, for each sample.
+    fn numels(&self) -> [usize; 2] {
+        let [height, width] = self.output();
+        [self.conv.channels[0] * self.conv.geometry.pixels(), self.conv.channels[1] * height * width]
+    }
+
+    /// Numbers for each sample of the image in its frame; of the sums of one row of pools; and of the gradient of all sums, in
+    /// theirs.
+    fn spaces(&self) -> [usize; 3] {
+        let framed = if self.sight.copies { self.conv.channels[0] * self.sight.frame.plane() } else { 0 };
+        let of_row = self.conv.of_group()[1] * self.pool[0] * self.output()[1] * self.pool[1];
+        [framed, of_row, self.conv.channels[1] * self.spread.frame.plane()]
+    }
+
+    /// The image in its frame.
+    fn framed<'a, E: Float>(&self, x: &'a [E], scratch: &'a mut [E]) -> &'a [E] {
+        if !self.sight.copies {
+            return x;
+        }
+        self.sight.frame.fill_lanes(x, scratch);
+        scratch
+    }
+
+    fn forward<E: Float>(&self, params: &[E], x: &[E], [y, chosen]: [&mut [E]; 2], scratch: &mut [E]) {
+        let (lanes, [height, width], [inputs, outputs]) = (E::lanes(), self.output(), self.conv.of_group());
+        let (weight, bias) = params.split_at(self.conv.params()[0]);
+        let (framed, sums) = scratch.split_at_mut(self.spaces()[0] * lanes);
+        let (x, plane) = (self.framed(x, framed), self.sight.frame.plane() * lanes);
+        let sums_plane = self.pool[0] * width * self.pool[1] * lanes;
+        let sums = &mut sums[..outputs * sums_plane];
+        for group in 0..self.conv.groups {
+            let weight = &weight[group * self.conv.weights_of_group()..][..self.conv.weights_of_group()];
+            let bias = if bias.is_empty() { bias } else { &bias[group * outputs..][..outputs] };
+            for row in 0..height {
+                let begin = self.sight.frame.at([row * self.pool[0] * self.conv.geometry.stride[0], 0]) * lanes;
+                let x = Planes { data: &x[group * inputs * plane + begin..], plane };
+                let to = Planes { data: &mut *sums, plane: sums_plane };
+                Correlate { walk: &self.sight.walk, filter: self.conv.seeing(), weight, bias, x, y: to, add: false }.run();
+                for channel in 0..outputs {
+                    let at = ((group * outputs + channel) * height + row) * width * lanes..;
+                    let (y, chosen) = (&mut y[at.clone()][..width * lanes], &mut chosen[at][..width * lanes]);
+                    let sums = &sums[channel * sums_plane..][..sums_plane];
+                    Select { sums, pool: self.pool, has_relu: self.has_relu, y, chosen }.run();
+                }
+            }
+        }
+    }
+
+    /// Adds to the gradients of the parameters, and writes that of `x`.
+    fn backward<E: Float>(&self, params: &[E], x: &[E], [dy, chosen]: [&[E]; 2], mut to: Back<'_, E>, scratch: &mut [E]) {
+        let (lanes, [height, width], [inputs, outputs]) = (E::lanes(), self.output(), self.conv.of_group());
+        let (framed, d_sums) = scratch.split_at_mut(self.spaces()[0] * lanes);
+        let (x, plane) = (self.framed(x, framed), self.sight.frame.plane() * lanes);
+        let d_sums = &mut d_sums[..self.spaces()[2] * lanes];
+        d_sums.fill(E::zero());
+        let frame = &self.spread.frame;
+        for (channel, d_sums) in d_sums.chunks_exact_mut(frame.plane() * lanes).enumerate() {
+            for row in 0..height {
+                let at = (channel * height + row) * width * lanes..;
+                let (dy, chosen) = (&dy[at.clone()][..width * lanes], &chosen[at][..width * lanes]);
+                let d_sums = &mut d_sums[frame.place([row * self.pool[0], 0]) * lanes..];
+                Scatter { dy, chosen, pool: self.pool, d_sums, pitch: frame.pitch() * lanes }.run();
+            }
+        }
+        let (d_weight, d_bias) = to.d_params.split_at_mut(self.conv.params()[0]);
+        if self.conv.bias {
+            add_totals(d_sums, frame.plane() * lanes, d_bias);
+        }
+        let d_plane = frame.plane() * lanes;
+        for group in 0..self.conv.groups {
+            let weights = group * self.conv.weights_of_group()..(group + 1) * self.conv.weights_of_group();
+            let dy = Planes { data: &d_sums[group * outputs * d_plane..], plane: d_plane };
+            let x = Planes { data: &x[group * inputs * plane..], plane };
+            CorrelateBack { walk: &self.back.walk, filter: self.conv.seeing(), d_weight: &mut d_weight[weights.clone()], x, dy }.run();
+            let Some(dx) = &mut to.dx else { continue };
+            let pixels = self.conv.geometry.pixels() * lanes;
+            for phase in &self.spread.phases {
+                let y = Planes { data: &mut dx[group * inputs * pixels..][..inputs * pixels], plane: pixels };
+                let (walk, filter, weight) = (&phase.walk, self.conv.spreading(), &params[weights.clone()]);
+                Correlate { walk, filter, weight, bias: &[], x: dy, y, add: false }.run();
+            }
+        }
+    }
+}
+
+/// Where the gradients go.
+struct Back<'a, E> {
+    d_params: &'a mut [E],
+    dx: Option<&'a mut [E]>,
+}
+
+/// A layer's own step, for samples that are left over.
+pub(crate) struct Layer<E> {
+    pub step: Box<dyn Step<E>>,
+    pub params: Range<usize>,
+    /// How many numbers it writes for each sample.
+    pub numel: usize,
+}
+
+/// The levels that some layers make, if it pays to have samples in the lanes.
+pub(crate) struct Levels(Vec<Level>);
+
+/// How many numbers of a group of samples should be at work at once, so that they stay in the second-level cache.
+const ROOM: usize = 96 * 1024;
+
+impl Levels {
+    /// Of the layers' stages, which begin with a convolution.
+    pub(crate) fn new<E: Float>(stages: &[Stage]) -> Option<Self> {
+        let mut levels = Vec::new();
+        let mut stages = stages.iter().peekable();
+        while let Some(stage) = stages.next() {
+            let Stage::Conv(conv) = stage else { return None };
+            let (mut has_relu, mut pool) = (false, [1, 1]);
+            loop {
+                match stages.peek() {
+                    Some(Stage::Relu) if !has_relu => has_relu = true,
+                    Some(Stage::MaxPool(size)) if pool == [1, 1] => pool = *size,
+                    _ => break,
+                }
+                stages.next();
+            }
+            levels.push(Level::new::<E>(*conv, has_relu, pool));
+        }
+        let pays = levels.iter().any(|level| wastes(level.conv.geometry.output[1], E::lanes()));
+        let fits = levels.iter().all(|level| E::lanes() * (level.spaces()[0] + level.spaces()[2]) <= ROOM);
+        (pays && fits).then_some(Levels(levels))
+    }
+}
+
+/// Several layers as one step.
+pub(crate) struct Stack<E> {
+    levels: Vec<Level>,
+    /// What each level writes, and behind it which of its sums that was, in the memory of a group of samples.
+    kept: Vec<Range<usize>>,
+    layers: Vec<Layer<E>>,
+}
+
+impl<E: Float> Stack<E> {
+    /// Of the layers that make these levels.
+    pub(crate) fn new(Levels(levels): Levels, layers: Vec<Layer<E>>) -> Self {
+        assert!(layers.iter().all(|layer| layer.step.saved() == 0), "layers of a stack keep their input and output alone");
+        let mut end = 0;
+        let kept = levels.iter().map(|level| {
+            let begin = end;
+            end += 2 * level.numels()[1] * E::lanes();
+            begin..end
+        });
+        Stack { kept: kept.collect(), levels, layers }
+    }
+
+    /// How many numbers a sample of the input has.
+    fn width(&self) -> usize {
+        self.levels[0].numels()[0]
+    }
+
+    /// How many samples go through in registers.
+    fn in_lanes(&self, samples: usize) -> usize {
+        samples - samples % E::lanes()
+    }
+
+    /// The most numbers for a sample that the gradients between two levels have.
+    fn widest(&self) -> usize {
+        self.levels.iter().flat_map(Level::numels).max().unwrap_or(0)
+    }
+
+    fn forward_in_lanes(&self, at: &mut Forward<'_, E>, group: Range<usize>) {
+        let saved = self.saved();
+        let kept = &mut at.saved[group.start * saved..group.end * saved];
+        let (input, scratch) = at.scratch.split_at_mut(self.width() * E::lanes());
+        to_lanes(&at.inputs[0][group.start * self.width()..group.end * self.width()], input);
+        let mut params = at.params;
+        for (i, (level, own)) in self.levels.iter().zip(&self.kept).enumerate() {
+            let (before, rest) = kept.split_at_mut(own.start);
+            let (y, chosen) = rest[..own.len()].split_at_mut(own.len() / 2);
+            let x = if i == 0 { &*input } else { &before[self.kept[i - 1].start..][..level.numels()[0] * E::lanes()] };
+            let (of_level, others) = params.split_at(level.conv.params().iter().sum());
+            level.forward(of_level, x, [y, chosen], scratch);
+            params = others;
+        }
+        let width = at.output.len() / at.samples;
+        let last = &kept[self.kept[self.levels.len() - 1].start..][..width * E::lanes()];
+        to_samples(last, false, &mut at.output[group.start * width..group.end * width]);
+    }
+
+    fn backward_in_lanes(&self, at: &mut Backward<'_, E>, group: Range<usize>) {
+        let (lanes, saved) = (E::lanes(), self.saved());
+        let kept = &at.saved[group.start * saved..group.end * saved];
+        let (input, rest) = at.scratch.split_at_mut(self.width() * lanes);
+        let (mut dy, rest) = rest.split_at_mut(self.widest() * lanes);
+        let (mut dx, scratch) = rest.split_at_mut(self.widest() * lanes);
+        to_lanes(&at.inputs[0][group.start * self.width()..group.end * self.width()], input);
+        let width = at.d_output.len() / at.samples;
+        to_lanes(&at.d_output[group.start * width..group.end * width], &mut dy[..width * lanes]);
+        let mut end = at.params.len();
+        for (i, level) in self.levels.iter().enumerate().rev() {
+            let begin = end - level.conv.params().iter().sum::<usize>();
+            let [x_len, y_len] = level.numels().map(|numel| numel * lanes);
+            let x = if i == 0 { &*input } else { &kept[self.kept[i - 1].start..][..x_len] };
+            let chosen = &kept[self.kept[i].start + y_len..][..y_len];
+            let is_wanted = i > 0 || at.d_inputs[0].is_some();
+            let to = Back { d_params: &mut at.d_params[begin..end], dx: is_wanted.then_some(&mut dx[..x_len]) };
+            level.backward(&at.params[begin..end], x, [&dy[..y_len], chosen], to, scratch);
+            core::mem::swap(&mut dy, &mut dx);
+            end = begin;
+        }
+        if let Some(d_input) = &mut at.d_inputs[0] {
+            let to = &mut d_input.to[group.start * self.width()..group.end * self.width()];
+            to_samples(&dy[..self.width() * lanes], d_input.add, to);
+        }
+    }
+
+    /// The samples that fill no register, layer by layer.
+    fn forward_rest(&self, at: &mut Forward<'_, E>, rest: Range<usize>) {
+        if rest.is_empty() {
+            return;
+        }
+        let (width, saved) = (at.output.len() / at.samples, self.saved());
+        let mut output = Some(&mut at.output[rest.start * width..]);
+        let mut kept = &mut at.saved[rest.start * saved..];
+        let mut x = &at.inputs[0][rest.start * self.width()..];
+        for (i, layer) in self.layers.iter().enumerate() {
+            let numel = layer.numel * rest.len();
+            let (y, others) = match output.take_if(|_| i + 1 == self.layers.len()) {
+                Some(output) => (output, kept),
+                None => kept.split_at_mut(numel),
+            };
+            kept = others;
+            let mut inputs: [&[E]; MAX_INPUTS] = [&[]; MAX_INPUTS];
+            inputs[0] = x;
+            layer.step.forward(Forward {
+                samples: rest.len(),
+                inputs,
+                params: &at.params[layer.params.clone()],
+                buffers: &[],
+                output: &mut *y,
+                saved: &mut [],
+                scratch: at.scratch,
+                noise: None,
+                batch: None,
+            });
+            x = y;
+        }
+    }
+
+    fn backward_rest(&self, at: &mut Backward<'_, E>, rest: Range<usize>) {
+        if rest.is_empty() {
+            return;
+        }
+        let (width, saved) = (at.output.len() / at.samples, self.saved());
+        let kept = &at.saved[rest.start * saved..];
+        let (first, scratch) = at.scratch.split_at_mut(self.widest() * E::lanes());
+        let (mut d_output, scratch) = (&mut *first, scratch);
+        let (mut d_input, scratch) = scratch.split_at_mut(self.widest() * E::lanes());
+        d_output[..rest.len() * width].copy_from_slice(&at.d_output[rest.start * width..]);
+        let mut end: usize = self.layers.iter().map(|layer| layer.numel * rest.len()).sum::<usize>() - width * rest.len();
+        let mut output = &at.output[rest.start * width..];
+        for (i, layer) in self.layers.iter().enumerate().rev() {
+            let input = if i == 0 {
+                &at.inputs[0][rest.start * self.width()..]
+            } else {
+                let numel = self.layers[i - 1].numel * rest.len();
+                end -= numel;
+                &kept[end..end + numel]
+            };
+            let mut inputs: [&[E]; MAX_INPUTS] = [&[]; MAX_INPUTS];
+            inputs[0] = input;
+            let is_wanted = i > 0 || at.d_inputs[0].is_some();
+            let mut d_inputs = [const { None }; MAX_INPUTS];
+            d_inputs[0] = is_wanted.then_some(Gradient { to: &mut d_input[..input.len()], add: false });
+            layer.step.backward(Backward {
+                samples: rest.len(),
+                input,
+                inputs,
+                output,
+                d_output: &d_output[..output.len()],
+                params: &at.params[layer.params.clone()],
+                buffers: &[],
+                d_params: &mut at.d_params[layer.params.clone()],
+                d_inputs,
+                saved: &[],
+                scratch,
+                noise: None,
+                batch: None,
+            });
+            output = input;
+            core::mem::swap(&mut d_output, &mut d_input);
+        }
+        if let Some(Gradient { to, add }) = &mut at.d_inputs[0] {
+            let mut to = Gradient { to: &mut to[rest.start * self.width()..], add: *add };
+            to.put(d_output.iter().copied());
+        }
+    }
+}
+
+impl<E: Float> Step<E> for Stack<E> {
+    fn scratch(&self) -> usize {
+        let of_level = |level: &Level| level.spaces()[0] + level.spaces()[1].max(level.spaces()[2]);
+        let of_group = self.levels.iter().map(of_level).max().unwrap_or(0) * E::lanes();
+        let of_rest = self.layers.iter().map(|layer| layer.step.scratch()).max().unwrap_or(0);
+        (self.width() + 2 * self.widest()) * E::lanes() + of_group.max(of_rest)
+    }
+
+    /// What the levels write and choose, or what the layers write.
+    fn saved(&self) -> usize {
+        let of_levels = self.levels.iter().map(|level| 2 * level.numels()[1]).sum::<usize>();
+        let of_layers = self.layers[..self.layers.len() - 1].iter().map(|layer| layer.numel).sum();
+        of_levels.max(of_layers)
+    }
+
+    fn forward(&self, mut at: Forward<'_, E>) {
+        let in_lanes = self.in_lanes(at.samples);
+        for begin in (0..in_lanes).step_by(E::lanes()) {
+            self.forward_in_lanes(&mut at, begin..begin + E::lanes());
+        }
+        let rest = in_lanes..at.samples;
+        self.forward_rest(&mut at, rest);
+    }
+
+    fn backward(&self, mut at: Backward<'_, E>) {
+        let in_lanes = self.in_lanes(at.samples);
+        for begin in (0..in_lanes).step_by(E::lanes()) {
+            self.backward_in_lanes(&mut at, begin..begin + E::lanes());
+        }
+        let rest = in_lanes..at.samples;
+        self.backward_rest(&mut at, rest);
+    }
+}
+
+/// Whether registers along rows of so many places are less than six parts of seven full.
+fn wastes(places: usize, lanes: usize) -> bool {
+    7 * places < 6 * places.div_ceil(lanes) * lanes
+}
