@@ -1,6 +1,6 @@
 //! The networks that speed is measured on, and steps of them on random data that stay the same.
 //!
-//! Parameters have the names of `benches/peers/peers.py`, so that a file of one is read by the other.
+//! Parameters have the names of `benches/peers.py`, so that a file of one is read by the other.
 
 pub mod random;
 

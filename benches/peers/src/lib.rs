@@ -132,8 +132,7 @@ impl Options {
     /// From the command line; `None` if it asks for help, which is then printed.
     pub fn parse() -> Outcome<Option<Self>> {
         use lexopt::prelude::*;
-        let mut options =
-            Options { threads: None, workloads: Vec::new(), seconds: 0.5, serve: false, memory: None, check: None, list: false };
+        let mut options = Options { threads: None, workloads: Vec::new(), seconds: 0.5, serve: false, memory: None, check: None, list: false };
         let mut parser = lexopt::Parser::from_env();
         while let Some(arg) = parser.next()? {
             match arg {
@@ -158,7 +157,7 @@ impl Options {
 /// Runs a program whose steps `make` makes by name: `None` if the library lacks something, or is not on stable Rust.
 pub fn main(peer: &str, make: impl Fn(&str, &Options) -> Outcome<Option<Step>>) -> ExitCode {
     let answered = Options::parse().and_then(|options| match options {
-        Some(options) => answer(peer, make, &options),
+        Some(options) => answer(peer, &WORKLOADS, make, &options),
         None => Ok(()),
     });
     exit(answered)
@@ -175,15 +174,15 @@ pub fn exit(outcome: Outcome<()>) -> ExitCode {
     }
 }
 
-/// Measures what the options ask for.
-pub fn answer(peer: &str, make: impl Fn(&str, &Options) -> Outcome<Option<Step>>, options: &Options) -> Outcome<()> {
+/// Measures what the options ask for, or all of `names`.
+pub fn answer(peer: &str, names: &[&str], make: impl Fn(&str, &Options) -> Outcome<Option<Step>>, options: &Options) -> Outcome<()> {
     let peer = if cfg!(feature = "mimalloc") { format!("{peer}+mimalloc") } else { peer.to_owned() };
     if let Some(steps) = options.memory {
         return memory(&peer, make, options, steps);
     }
     if !options.serve {
-        let all = WORKLOADS.map(str::to_owned);
-        for name in if options.workloads.is_empty() { &all[..] } else { &options.workloads } {
+        let asked: Vec<&str> = options.workloads.iter().map(String::as_str).collect();
+        for name in if asked.is_empty() { names } else { &asked } {
             let timing = make(name, options)?.map(|mut step| measure(options.seconds, &mut step));
             print(name, &peer, options, timing)?;
         }

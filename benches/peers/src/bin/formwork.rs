@@ -3,7 +3,7 @@
 #[path = "../../../workloads/mod.rs"]
 mod workloads;
 
-use formwork_peers::{Options, Outcome, Step, answer, exit};
+use formwork_peers::{Options, Outcome, Step, WORKLOADS, answer, exit};
 use safetensors::{Dtype, SafeTensors};
 use std::path::Path;
 use std::process::ExitCode;
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
 
 fn run() -> Outcome<()> {
     let Some(options) = Options::parse()? else { return Ok(()) };
-    let Some(folder) = &options.check else { return answer("formwork", make, &options) };
+    let Some(folder) = &options.check else { return answer("formwork", &WORKLOADS, make, &options) };
     let mut all_agree = true;
     for workload in workloads::all() {
         if options.workloads.is_empty() || options.workloads.iter().any(|name| name == workload.name()) {
