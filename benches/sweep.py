@@ -116,7 +116,7 @@ def page(rows, threads):
     lines = [
         "# Single layers of many sizes",
         "",
-        "Written by `benches/peers/sweep.py`, which says what is measured. The ratio is PyTorch's time to ours: above 1 we are faster.",
+        "Written by `benches/sweep.py`, which says what is measured. The ratio is PyTorch's time to ours: above 1 we are faster.",
         "",
         f"{machine.description()}; PyTorch {torch.__version__.split('+')[0]}, {threads} threads.",
         "",
