@@ -1,0 +1,17 @@
+//! A step of each network that is compared with other libraries: `cargo bench --bench workloads`.
+
+#[expect(dead_code, reason = "numbers are compared with PyTorch's in `benches/peers`")]
+#[path = "workloads/mod.rs"]
+mod networks;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+
+fn workloads(criterion: &mut Criterion) {
+    for workload in networks::all() {
+        let mut step = workload.step(None);
+        criterion.bench_function(workload.name(), |bencher| bencher.iter(&mut step));
+    }
+}
+
+criterion_group!(benches, workloads);
+criterion_main!(benches);
