@@ -164,6 +164,12 @@ pub trait Engine<E: Float, D: Device<E>>: Sized {
     /// Those of the device.
     fn infer(&self, inputs: Flat<E, D>, samples: usize) -> Result<Flat<E, D>, Error>;
 
+    /// The same from plain numbers to plain numbers.
+    ///
+    /// # Errors
+    /// Those of the device.
+    fn predict(&self, inputs: &[E], samples: usize) -> Result<Vec<E>, Error>;
+
     /// The weights of all layers of attention, in order, for some samples.
     ///
     /// # Errors

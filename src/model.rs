@@ -177,10 +177,7 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
     /// # Errors
     /// Those of the device.
     pub fn predict<T: Target>(&self, batch: &MiniBatch<N::Input, T, E>) -> Result<Vec<E>, Error> {
-        if batch.is_empty() {
-            return Ok(Vec::new()); // dfdx cannot read a tensor of no numbers
-        }
-        Ok(self.engine.infer(self.upload(batch)?, batch.len())?.as_vec())
+        self.engine.predict(batch.inputs(), batch.len())
     }
 
     /// The weights of all layers of attention, in the order in which a sample comes to them, for the samples of a batch: who looks

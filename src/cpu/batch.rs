@@ -3,12 +3,32 @@
 use crate::noise::Noise;
 use core::ops::Range;
 
-/// How many samples run through the network together: the most that a step is given.
-pub(crate) const CHUNK: usize = 8;
+/// How many samples run through the network together at most: the most that a step is given.
+pub(crate) const CHUNK: usize = 32;
 
-/// Into how many parts a batch is cut, each with a sum of gradients of its own. The parts depend on the batch alone, and
-/// their sums are added in order, so results do not depend on the number of threads.
+/// Into how many parts a batch is cut at most, each with a sum of gradients of its own. The parts depend on the batch alone,
+/// and their sums are added in order, so results do not depend on the number of threads.
 pub(super) const PARTS: usize = 8;
+
+/// How many samples go through a network together, so that what they need stays in the second-level cache.
+#[derive(Clone, Copy)]
+pub(super) struct ChunkSize {
+    /// As many as fit.
+    pub fitting: usize,
+    /// As many as its steps should be given: with less they are slower.
+    pub efficient: usize,
+}
+
+impl ChunkSize {
+    /// For a batch of so many samples. A batch is cut in four at least, so that there is something for several threads to do, or
+    /// in two where its steps would be slower otherwise.
+    fn of(self, samples: usize) -> usize {
+        let most = (samples / 4).max(self.efficient.min(samples / 2)).max(1);
+        let size = self.fitting.max(self.efficient).min(most).min(CHUNK);
+        // A power of two: registers of samples are full then.
+        1 << size.ilog2()
+    }
+}
 
 /// A batch on its way through the plan.
 #[derive(Clone, Copy)]
@@ -16,31 +36,59 @@ pub(super) struct Batch<'a, E> {
     pub inputs: &'a [E],
     pub samples: usize,
     pub noise: Option<Noise>,
+    chunk: usize,
 }
 
 impl<'a, E> Batch<'a, E> {
+    pub fn new(inputs: &'a [E], samples: usize, noise: Option<Noise>, chunk: ChunkSize) -> Self {
+        Batch { inputs, samples, noise, chunk: chunk.of(samples) }
+    }
+
+    /// How many samples a chunk has at most.
+    pub fn chunk_len(&self) -> usize {
+        self.chunk
+    }
+
+    /// How many chunks there are.
+    pub fn chunks(&self) -> usize {
+        self.samples.div_ceil(self.chunk)
+    }
+
     /// How many chunks each part has.
-    pub fn chunks_per_part(&self) -> usize {
-        self.samples.div_ceil(CHUNK).div_ceil(PARTS)
+    fn chunks_per_part(&self) -> usize {
+        self.chunks().div_ceil(PARTS).max(1)
     }
 
     /// How many parts have any chunk.
     pub fn parts(&self) -> usize {
-        self.samples.div_ceil(CHUNK).div_ceil(self.chunks_per_part().max(1))
+        self.chunks().div_ceil(self.chunks_per_part())
     }
 
-    /// The samples of each chunk of a part.
-    pub fn chunks(&self, part: usize) -> impl Iterator<Item = Range<usize>> + use<E> {
-        let (per_part, samples) = (self.chunks_per_part(), self.samples);
-        let chunks = part * per_part..((part + 1) * per_part).min(samples.div_ceil(CHUNK));
-        chunks.map(move |chunk| chunk * CHUNK..((chunk + 1) * CHUNK).min(samples))
+    /// The chunks of a part.
+    pub fn chunks_of(&self, part: usize) -> Range<usize> {
+        let per_part = self.chunks_per_part();
+        part * per_part..((part + 1) * per_part).min(self.chunks())
     }
 
-    pub fn chunk(&self, samples: Range<usize>) -> Chunk<'a, E> {
-        let width = self.inputs.len() / self.samples;
+    /// The samples of a chunk.
+    pub fn samples_of(&self, chunk: usize) -> Range<usize> {
+        chunk * self.chunk..((chunk + 1) * self.chunk).min(self.samples)
+    }
+
+    /// A chunk in memory that the whole batch has room in.
+    pub fn chunk(&self, chunk: usize) -> Chunk<'a, E> {
+        let samples = self.samples_of(chunk);
+        Chunk { begin: samples.start, room: self.samples, ..self.chunk_alone(chunk) }
+    }
+
+    /// A chunk in memory for one chunk.
+    pub fn chunk_alone(&self, chunk: usize) -> Chunk<'a, E> {
+        let (width, samples) = (self.inputs.len() / self.samples, self.samples_of(chunk));
         Chunk {
             inputs: &self.inputs[samples.start * width..samples.end * width],
             samples: samples.len(),
+            begin: 0,
+            room: self.chunk,
             noise: self.noise.map(|noise| (noise, samples.start)),
         }
     }
@@ -50,12 +98,41 @@ impl<'a, E> Batch<'a, E> {
 pub(super) struct Chunk<'a, E> {
     pub inputs: &'a [E],
     pub samples: usize,
+    /// The number of the first one in the memory, and for how many it has room: there a value's numbers lie sample by sample.
+    pub begin: usize,
+    pub room: usize,
     pub noise: Option<(Noise, usize)>,
 }
 
 impl<E> Chunk<'_, E> {
-    /// Where what has `numel` numbers per sample, and is placed at `at`, lies in the chunk's memory.
+    /// Where what has `numel` numbers per sample, and is placed at `at`, lies in the memory.
     pub fn place(&self, at: usize, numel: usize) -> Range<usize> {
-        at * CHUNK..at * CHUNK + self.samples * numel
+        let first = at * self.room + self.begin * numel;
+        first..first + self.samples * numel
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Batch, ChunkSize};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_sample_is_in_one_chunk_and_every_chunk_in_one_part(samples in 1..300usize, fitting in 1..40usize, efficient in 1..20usize) {
+            let numbers = vec![0; samples];
+            let batch = Batch::new(&numbers, samples, None, ChunkSize { fitting, efficient });
+            let chunks: Vec<usize> = (0..batch.parts()).flat_map(|part| batch.chunks_of(part)).collect();
+            prop_assert_eq!(&chunks, &(0..batch.chunks()).collect::<Vec<_>>());
+            let of_chunks: Vec<usize> = chunks.into_iter().flat_map(|chunk| batch.samples_of(chunk)).collect();
+            prop_assert_eq!(of_chunks, (0..samples).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn sizes_of_chunks() {
+        let size = |fitting, efficient, samples| ChunkSize { fitting, efficient }.of(samples);
+        assert_eq!([size(100, 16, 1), size(100, 16, 64), size(100, 16, 256)], [1, 16, 32]);
+        assert_eq!([size(2, 16, 32), size(1, 1, 16), size(3, 1, 100)], [16, 1, 2]);
     }
 }

@@ -1,13 +1,14 @@
 //! Runs a plan over a batch.
 
-use super::batch::{Batch, CHUNK, Chunk, PARTS};
-use super::pass::{Block, Returning, Shared};
-use super::plan::{Node, Plan};
+use super::batch::{Batch, Chunk, PARTS};
+use super::pass::{Memory, Shared};
+use super::plan::{Block, Node, Plan};
 use super::pool::{Pool, available};
+use super::storage::Storage;
 use crate::engine::{Architecture, AttentionMap, Engine, Flat, Gradients, Objective, State};
 use crate::error::Error;
 use crate::float::Float;
-use crate::learn::Optimizer;
+use crate::learn::{Optimizer, Pass};
 use crate::noise::Noise;
 use core::ops::Range;
 use dfdx::prelude::{Backward as _, ReshapeTo, TensorFromVec, Trace};
@@ -23,22 +24,46 @@ pub struct Static<E> {
     gradients: Vec<E>,
     /// What steps know of the whole batch.
     known: Vec<E>,
+    workspace: Workspace<E>,
     parts: Vec<Mutex<Part<E>>>,
+    /// One for each thread that can be at work.
+    rooms: Vec<Mutex<Room<E>>>,
     threads: usize,
 }
 
-/// The memory that one part of a batch is computed in; it grows to the largest batch and is then used again and again.
+/// The memory of a batch; it grows to the largest one and is then used again and again.
+#[derive(Default)]
+struct Workspace<E> {
+    data: Vec<E>,
+    grads: Vec<E>,
+    /// The share of each chunk in what steps have to know of the whole batch.
+    shares: Vec<E>,
+}
+
+/// What one part of a batch adds up.
 struct Part<E> {
-    /// A block for each chunk of samples.
-    workspace: Vec<E>,
-    scratch: Vec<E>,
     gradients: Vec<E>,
     loss: E,
 }
 
+/// What a thread works in.
+struct Room<E> {
+    scratch: Vec<E>,
+    /// The values of one chunk that goes forward only.
+    values: Vec<E>,
+    /// The gradients of one block of parameters.
+    block: Vec<E>,
+}
+
 /// A panic in a step leaves numbers behind, and any numbers will do: they are all written before they are read.
-fn lock<E>(part: &Mutex<Part<E>>) -> MutexGuard<'_, Part<E>> {
-    part.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn grow<E: Float>(numbers: &mut Vec<E>, len: usize) {
+    if numbers.len() < len {
+        numbers.resize(len, E::zero());
+    }
 }
 
 /// Steps that a batch goes through together.
@@ -48,20 +73,23 @@ struct Segment {
     is_first: bool,
 }
 
-/// A chunk, which samples of the batch it has, and its memory.
-struct AtWork<'a, 'b, E> {
+/// A chunk, which samples of the batch it has, and what is there for it.
+struct AtWork<'a, E> {
     samples: Range<usize>,
-    chunk: &'a Chunk<'a, E>,
-    block: &'a mut Block<'b, E>,
+    chunk: Chunk<'a, E>,
+    memory: Memory<'a, E>,
+    share: &'a mut [E],
     scratch: &'a mut [E],
     gradients: &'a mut [E],
     loss: &'a mut E,
 }
 
-impl<'b, E> AtWork<'_, 'b, E> {
-    fn returning(&mut self) -> Returning<'_, 'b, E> {
-        Returning { block: self.block, scratch: self.scratch, gradients: self.gradients }
-    }
+/// A batch, and the memory that it is computed in.
+#[derive(Clone, Copy)]
+struct InMemory<'a, E> {
+    batch: Batch<'a, E>,
+    memory: Memory<'a, E>,
+    shares: Storage<'a, E>,
 }
 
 impl<E: Float> Static<E>
@@ -77,53 +105,68 @@ where
         let lens = [state.parameters.len(), state.buffers.len()];
         assert_eq!([plan.params, plan.buffers], lens, "the plan and the table of parameters come from one spec");
         let zeros = |numbers: usize| vec![E::zero(); numbers];
-        let part = || Part { workspace: Vec::new(), scratch: zeros(plan.scratch), gradients: zeros(plan.params), loss: E::zero() };
-        let parts = (0..PARTS).map(|_| Mutex::new(part())).collect();
-        let (gradients, known) = (zeros(plan.params), zeros(plan.known));
-        Static { plan, state, gradients, known, parts, threads: available() }
+        let block = plan.blocks.iter().map(|block| block.params.len()).max().unwrap_or(0);
+        let rooms = (0..Pool::global().seats(usize::MAX)).map(|_| Room { scratch: zeros(plan.scratch), values: Vec::new(), block: zeros(block) });
+        let parts = (0..PARTS).map(|_| Part { gradients: zeros(plan.params), loss: E::zero() });
+        Static {
+            gradients: zeros(plan.params),
+            known: zeros(plan.known),
+            workspace: Workspace { data: Vec::new(), grads: Vec::new(), shares: Vec::new() },
+            rooms: rooms.map(Mutex::new).collect(),
+            parts: parts.map(Mutex::new).collect(),
+            plan,
+            state,
+            threads: available(),
+        }
     }
 
-    /// Runs `work` for each part of a batch, with memory for `blocks` chunks, on several threads where that pays.
-    fn for_each_part(&self, batch: &Batch<'_, E>, blocks: usize, work: &(dyn Fn(usize, &mut Part<E>) + Sync)) {
-        Pool::global().run(self.threads, batch.parts(), &|i| {
-            let mut part = lock(&self.parts[i]);
-            let size = self.plan.block_len() * blocks;
-            if part.workspace.len() < size {
-                part.workspace.resize(size, E::zero());
-            }
-            work(i, &mut part);
-        });
+    fn batch<'a>(&self, inputs: &'a [E], samples: usize, noise: Option<Noise>) -> Batch<'a, E> {
+        Batch::new(inputs, samples, noise, self.plan.chunk)
     }
 
-    /// Runs `work` for each chunk, which finds its memory as it has left it.
-    fn for_each_chunk(&self, batch: &Batch<'_, E>, work: &(dyn Fn(AtWork<'_, '_, E>) + Sync)) {
-        self.for_each_part(batch, batch.chunks_per_part(), &|i, part| {
-            let Part { workspace, scratch, gradients, loss } = part;
-            for (samples, memory) in batch.chunks(i).zip(workspace.chunks_exact_mut(self.plan.block_len())) {
-                let (chunk, mut block) = (batch.chunk(samples.clone()), self.plan.block(memory));
-                work(AtWork { samples, chunk: &chunk, block: &mut block, scratch, gradients, loss });
+    /// Runs `work` for each chunk, which finds its memory as it has left it; the chunks of a part one after the other.
+    fn for_each_chunk(&self, at: InMemory<'_, E>, work: &(dyn Fn(AtWork<'_, E>) + Sync)) {
+        Pool::global().run(self.threads, at.batch.parts(), &|seat, i| {
+            let (mut room, mut part) = (lock(&self.rooms[seat]), lock(&self.parts[i]));
+            let Part { gradients, loss } = &mut *part;
+            for chunk in at.batch.chunks_of(i) {
+                let share = chunk * self.plan.known..(chunk + 1) * self.plan.known;
+                work(AtWork {
+                    samples: at.batch.samples_of(chunk),
+                    chunk: at.batch.chunk(chunk),
+                    memory: at.memory,
+                    // SAFETY: a chunk is in one part, which one thread has.
+                    share: unsafe { at.shares.write(share) },
+                    scratch: &mut room.scratch,
+                    gradients,
+                    loss,
+                });
             }
         });
     }
 
     /// The outputs of some samples; nothing is kept for a way back.
     fn forward(&self, batch: &Batch<'_, E>, out: &mut [E]) {
-        if batch.samples == 0 {
-            return;
-        }
-        let width = out.len() / batch.samples;
-        let per_part = (batch.chunks_per_part() * CHUNK * width).max(1);
-        let out: Vec<Mutex<&mut [E]>> = out.chunks_mut(per_part).map(Mutex::new).collect();
+        let (width, out) = (out.len() / batch.samples, Storage::new(out));
         let shared = self.shared(batch, &[], false);
-        self.for_each_part(batch, 1, &|i, part| {
-            let mut out = out[i].lock().unwrap_or_else(PoisonError::into_inner);
-            let block = self.plan.block(&mut part.workspace[..self.plan.block_len()]);
-            for (samples, out) in batch.chunks(i).zip(out.chunks_mut((CHUNK * width).max(1))) {
-                let chunk = batch.chunk(samples);
-                self.plan.forward(0..self.plan.nodes.len(), shared, &chunk, block.data, &mut part.scratch);
-                out.copy_from_slice(self.plan.output(&chunk, block.data));
+        Pool::global().run(self.threads, batch.chunks(), &|seat, i| {
+            let Room { scratch, values, .. } = &mut *lock(&self.rooms[seat]);
+            grow(values, batch.chunk_len() * self.plan.per_sample[0]);
+            let (chunk, samples, data) = (batch.chunk_alone(i), batch.samples_of(i), Storage::new(values));
+            // SAFETY: the values are in this thread's room, and the outputs are those of the chunk's samples.
+            unsafe {
+                self.plan.forward(0..self.plan.nodes.len(), shared, &chunk, data, scratch);
+                out.write(samples.start * width..samples.end * width).copy_from_slice(self.plan.value(self.plan.output, &chunk, data));
             }
         });
+    }
+
+    fn outputs(&self, inputs: &[E], samples: usize) -> Vec<E> {
+        let mut outputs = vec![E::zero(); samples * self.plan.values[self.plan.output].numel];
+        if samples > 0 {
+            self.forward(&self.batch(inputs, samples, None), &mut outputs);
+        }
+        outputs
     }
 
     /// The weights of attention of all samples, which steps leave for the way back.
@@ -131,15 +174,13 @@ where
         let shown = |node: &&Node<E>| node.step.attention().is_some();
         let mut maps: Vec<AttentionMap<E>> = self.plan.nodes.iter().filter_map(|node| node.step.attention()).map(AttentionMap::empty).collect();
         let shared = self.shared(batch, &[], false);
-        let mut part = lock(&self.parts[0]);
-        let Part { workspace, scratch, .. } = &mut *part;
-        workspace.resize(workspace.len().max(self.plan.block_len()), E::zero());
-        let block = self.plan.block(&mut workspace[..self.plan.block_len()]);
-        for samples in (0..batch.parts()).flat_map(|i| batch.chunks(i)) {
-            let chunk = batch.chunk(samples);
-            self.plan.forward(0..self.plan.nodes.len(), shared, &chunk, block.data, scratch);
+        let Room { scratch, values, .. } = &mut *lock(&self.rooms[0]);
+        grow(values, batch.chunk_len() * self.plan.per_sample[0]);
+        for chunk in (0..batch.chunks()).map(|i| batch.chunk_alone(i)) {
+            // SAFETY: the values are in a room that nobody else is in.
+            unsafe { self.plan.forward(0..self.plan.nodes.len(), shared, &chunk, Storage::new(values), scratch) };
             for (map, node) in maps.iter_mut().zip(self.plan.nodes.iter().filter(shown)) {
-                map.weights.extend_from_slice(&block.data[chunk.place(node.saved.start, node.saved.len())]);
+                map.weights.extend_from_slice(&values[chunk.place(node.saved.start, node.saved.len())]);
             }
         }
         maps
@@ -150,23 +191,17 @@ where
         Shared { parameters, buffers, known, batch: batch.noise.map(|_| batch.samples), wants_inputs }
     }
 
-    /// The loss, with the gradients of all parts added up in order.
+    /// All chunks there and back; returns the loss. What is left is in the workspace, and in the parts.
     fn differentiate(&mut self, batch: &Batch<'_, E>, objective: &dyn Objective<E, Cpu>, wants_inputs: bool) -> Result<E, Error> {
-        self.gradients.fill(E::zero());
-        if batch.samples == 0 {
-            return Ok(E::zero());
-        }
+        let [data, grads] = self.plan.per_sample;
+        grow(&mut self.workspace.data, batch.samples * data);
+        grow(&mut self.workspace.grads, batch.samples * grads);
+        grow(&mut self.workspace.shares, batch.chunks() * self.plan.known);
         let mut known = core::mem::take(&mut self.known);
-        let loss = self.there_and_back(batch, objective, &mut known, wants_inputs);
+        let loss = self.in_memory(batch, |engine, at| engine.there_and_back(at, objective, &mut known, wants_inputs));
         self.known = known;
-        let taped = loss?;
-        let mut loss = E::zero();
-        for part in &self.parts[..batch.parts()] {
-            let part = lock(part);
-            loss += part.loss;
-            self.gradients.iter_mut().zip(&part.gradients).for_each(|(sum, &g)| *sum += g);
-        }
-        Ok(taped.unwrap_or(loss))
+        let of_parts = self.parts[..batch.parts()].iter().fold(E::zero(), |sum, part| sum + lock(part).loss);
+        Ok(loss?.unwrap_or(of_parts))
     }
 
     /// All chunks go through a segment, then all through the next, and so back; without steps that look at the whole batch
@@ -174,117 +209,195 @@ where
     /// where it was computed on dfdx's tape; otherwise each part has its share.
     fn there_and_back(
         &self,
-        batch: &Batch<'_, E>,
+        at: InMemory<'_, E>,
         objective: &dyn Objective<E, Cpu>,
         known: &mut [E],
         wants_inputs: bool,
     ) -> Result<Option<E>, Error> {
-        let whole = 0..self.plan.nodes.len();
+        let (batch, whole) = (&at.batch, 0..self.plan.nodes.len());
         let segments: &[Range<usize>] = if batch.noise.is_some() { &self.plan.segments } else { core::slice::from_ref(&whole) };
         let last = segments.len() - 1;
         for segment in &segments[..last] {
             let shared = self.shared(batch, known, wants_inputs);
-            self.for_each_chunk(batch, &|at| {
-                self.plan.forward(segment.clone(), shared, at.chunk, at.block.data, at.scratch);
-                self.plan.observe(segment.end, at.chunk, at.block);
+            // SAFETY: a chunk is one thread's.
+            self.for_each_chunk(at, &|at| unsafe {
+                self.plan.forward(segment.clone(), shared, &at.chunk, at.memory.data, at.scratch);
+                self.plan.observe(segment.end, &at.chunk, at.memory.data, at.share);
             });
-            self.merge(batch, segment.end, known);
+            self.merge(at, segment.end, known);
         }
         let shared = self.shared(batch, known, wants_inputs);
-        let taped = self.turn(batch, &Segment { nodes: segments[last].clone(), is_first: last == 0 }, objective, shared)?;
+        let taped = self.turn(at, &Segment { nodes: segments[last].clone(), is_first: last == 0 }, objective, shared)?;
         for (i, nodes) in segments[..last].iter().enumerate().rev() {
-            self.merge_back(batch, nodes.end, known);
+            self.merge_back(at, nodes.end, known);
             let shared = self.shared(batch, known, wants_inputs);
             // The step behind the segment has waited for what is now known.
             let segment = Segment { nodes: nodes.start..nodes.end + 1, is_first: i == 0 };
-            self.for_each_chunk(batch, &|at| self.back(&segment, shared, at));
+            self.for_each_chunk(at, &|at| self.back(&segment, shared, at));
         }
         Ok(taped)
     }
 
     /// A segment back, but for the step that it begins with if that has to know of the whole batch first.
-    fn back(&self, segment: &Segment, shared: Shared<'_, E>, mut at: AtWork<'_, '_, E>) {
-        let first = segment.nodes.start;
-        if segment.is_first {
-            return self.plan.backward(segment.nodes.clone(), shared, at.chunk, at.returning());
-        }
-        self.plan.backward(first + 1..segment.nodes.end, shared, at.chunk, at.returning());
-        self.plan.observe_back(first, shared, at.chunk, at.block);
-    }
-
-    /// The last segment forward, the loss, and the segment back.
-    fn turn(&self, batch: &Batch<'_, E>, segment: &Segment, objective: &dyn Objective<E, Cpu>, shared: Shared<'_, E>) -> Result<Option<E>, Error> {
-        for part in &self.parts[..batch.parts()] {
-            let mut part = lock(part);
-            part.gradients.fill(E::zero());
-            part.loss = E::zero();
-        }
-        let back = |at: AtWork<'_, '_, E>| {
-            self.plan.clear_dead_ends(at.chunk, at.block.grads);
-            self.back(segment, shared, at);
-        };
-        let there = |at: &mut AtWork<'_, '_, E>| self.plan.forward(segment.nodes.clone(), shared, at.chunk, at.block.data, at.scratch);
-        if objective.is_fused() {
-            self.for_each_chunk(batch, &|mut at| {
-                there(&mut at);
-                let d_outputs = &mut at.block.grads[self.plan.gradient(self.plan.output, at.chunk)];
-                *at.loss += objective.part(at.samples.clone(), self.plan.output(at.chunk, at.block.data), d_outputs);
-                back(at);
-            });
-            return Ok(None);
-        }
-        self.for_each_chunk(batch, &|mut at| there(&mut at));
-        let (loss, d_outputs) = on_tape(objective, self.outputs(batch))?;
-        let width = d_outputs.len() / batch.samples;
-        self.for_each_chunk(batch, &|at| {
-            let place = self.plan.gradient(self.plan.output, at.chunk);
-            at.block.grads[place].copy_from_slice(&d_outputs[at.samples.start * width..at.samples.end * width]);
-            back(at);
-        });
-        Ok(Some(loss))
-    }
-
-    /// The outputs of all chunks.
-    fn outputs(&self, batch: &Batch<'_, E>) -> Vec<E> {
-        let mut outputs = Vec::with_capacity(batch.samples * self.plan.values[self.plan.output].numel);
-        self.visit(batch, |chunk, block| outputs.extend_from_slice(self.plan.output(chunk, block.data)));
-        outputs
-    }
-
-    /// Looks at all chunks in order.
-    fn visit(&self, batch: &Batch<'_, E>, mut look: impl FnMut(&Chunk<'_, E>, &Block<'_, E>)) {
-        for i in 0..batch.parts() {
-            let mut part = lock(&self.parts[i]);
-            for (samples, memory) in batch.chunks(i).zip(part.workspace.chunks_exact_mut(self.plan.block_len())) {
-                look(&batch.chunk(samples), &self.plan.block(memory));
+    fn back(&self, segment: &Segment, shared: Shared<'_, E>, at: AtWork<'_, E>) {
+        let nodes = segment.nodes.start + usize::from(!segment.is_first)..segment.nodes.end;
+        // SAFETY: a chunk is one thread's.
+        unsafe {
+            self.plan.backward(nodes, shared, &at.chunk, at.memory, [at.scratch, at.gradients]);
+            if !segment.is_first {
+                self.plan.observe_back(segment.nodes.start, shared, &at.chunk, at.memory, at.share);
             }
         }
     }
 
-    /// Looks at what a batch has left of a layer, chunk by chunk: its outputs, and the gradient with respect to them.
-    pub(crate) fn visit_layer(&self, layer: usize, inputs: &[E], samples: usize, mut look: impl FnMut(&[E], &[E])) {
-        let value = self.plan.layers[layer];
-        self.visit(&Batch { inputs, samples, noise: None }, |chunk, block| {
-            look(self.plan.value(value, chunk, block.data), &block.grads[self.plan.gradient(value, chunk)]);
+    /// The last segment forward, the loss, and the segment back.
+    fn turn(&self, at: InMemory<'_, E>, segment: &Segment, objective: &dyn Objective<E, Cpu>, shared: Shared<'_, E>) -> Result<Option<E>, Error> {
+        let output = self.plan.output;
+        for part in &self.parts[..at.batch.parts()] {
+            let part = &mut *lock(part);
+            self.plan.blocks.iter().filter(|block| block.node.is_none()).for_each(|block| part.gradients[block.params.clone()].fill(E::zero()));
+            part.loss = E::zero();
+        }
+        if objective.is_fused() {
+            // SAFETY: a chunk is one thread's, and the gradient of the output has a place of its own.
+            self.for_each_chunk(at, &|at| unsafe {
+                self.plan.forward(segment.nodes.clone(), shared, &at.chunk, at.memory.data, at.scratch);
+                let d_outputs = at.memory.grads.write(self.plan.gradient(output, &at.chunk));
+                *at.loss += objective.part(at.samples.clone(), self.plan.value(output, &at.chunk, at.memory.data), d_outputs);
+                self.plan.clear_dead_ends(&at.chunk, at.memory.grads);
+                self.back(segment, shared, at);
+            });
+            return Ok(None);
+        }
+        // SAFETY: as above.
+        self.for_each_chunk(at, &|at| unsafe { self.plan.forward(segment.nodes.clone(), shared, &at.chunk, at.memory.data, at.scratch) });
+        // SAFETY: no thread is at work.
+        let outputs = unsafe { self.whole(at, output).0 };
+        let (loss, d_outputs) = on_tape(objective, outputs.to_vec())?;
+        let width = d_outputs.len() / at.batch.samples;
+        // SAFETY: as above.
+        self.for_each_chunk(at, &|at| unsafe {
+            let to = at.memory.grads.write(self.plan.gradient(output, &at.chunk));
+            to.copy_from_slice(&d_outputs[at.samples.start * width..at.samples.end * width]);
+            self.plan.clear_dead_ends(&at.chunk, at.memory.grads);
+            self.back(segment, shared, at);
         });
+        Ok(Some(loss))
+    }
+
+    /// A value of the whole batch, and its gradient.
+    ///
+    /// # Safety
+    /// Nobody writes them.
+    unsafe fn whole<'a>(&self, at: InMemory<'a, E>, value: usize) -> (&'a [E], &'a [E]) {
+        let (buffer, samples) = (&self.plan.values[value], at.batch.samples);
+        let place = |begin: usize| begin * samples..(begin + buffer.numel) * samples;
+        // SAFETY: the caller's contract.
+        unsafe {
+            let numbers = buffer.data.map_or(at.batch.inputs, |begin| at.memory.data.read(place(begin)));
+            (numbers, at.memory.grads.read(place(buffer.grad)))
+        }
+    }
+
+    /// Calls `with` with a batch and the memory that it has been computed in.
+    fn in_memory<R>(&mut self, batch: &Batch<'_, E>, with: impl FnOnce(&mut Self, InMemory<'_, E>) -> R) -> R {
+        let mut workspace = core::mem::take(&mut self.workspace);
+        let Workspace { data, grads, shares } = &mut workspace;
+        let memory = Memory { data: Storage::new(data), grads: Storage::new(grads) };
+        let result = with(self, InMemory { batch: *batch, memory, shares: Storage::new(shares) });
+        self.workspace = workspace;
+        result
+    }
+
+    /// The gradients of a block of parameters: over the whole batch where they were deferred, and otherwise over its parts, in
+    /// order.
+    fn block_gradients(&self, at: InMemory<'_, E>, block: &Block, gradients: &mut [E]) {
+        let Some((node, step)) = block.node.map(|i| &self.plan.nodes[i]).and_then(|node| Some((node, node.step.deferred()?))) else {
+            for (i, part) in self.parts[..at.batch.parts()].iter().enumerate() {
+                let part = &lock(part).gradients[block.params.clone()];
+                if i == 0 {
+                    gradients.copy_from_slice(part);
+                } else {
+                    gradients.iter_mut().zip(part).for_each(|(sum, &g)| *sum += g);
+                }
+            }
+            return;
+        };
+        // SAFETY: all chunks have gone back, so nobody writes values or their gradients.
+        let (input, d_output) = unsafe { (self.whole(at, node.inputs[0].value).0, self.whole(at, node.output).1) };
+        let begin = node.params.start;
+        step.gradients(block.params.start - begin..block.params.end - begin, input, d_output, gradients);
+    }
+
+    /// All gradients, for who wants to see them.
+    fn collect(&mut self, batch: &Batch<'_, E>) {
+        let mut gradients = core::mem::take(&mut self.gradients);
+        self.in_memory(batch, |engine, at| {
+            let all = Storage::new(&mut gradients);
+            Pool::global().run(engine.threads, engine.plan.blocks.len(), &|_, i| {
+                let block = &engine.plan.blocks[i];
+                // SAFETY: blocks are disjoint.
+                engine.block_gradients(at, block, unsafe { all.write(block.params.clone()) });
+            });
+        });
+        self.gradients = gradients;
+    }
+
+    /// Moves each block of parameters as soon as its gradients are there.
+    fn step(&mut self, batch: &Batch<'_, E>, pass: Pass<'_, E>) {
+        let mut parameters = core::mem::take(&mut self.state.parameters);
+        let (rule, moved) = (pass.rule, Storage::new(&mut parameters));
+        let mut lists = pass.kept.into_iter().map(Storage::new);
+        let kept: [Option<Storage<'_, E>>; 3] = core::array::from_fn(|i| lists.next().filter(|_| i < rule.keeps()));
+        self.in_memory(batch, |engine, at| {
+            Pool::global().run(engine.threads, engine.plan.blocks.len(), &|seat, i| {
+                let block = &engine.plan.blocks[i];
+                let gradients = &mut lock(&engine.rooms[seat]).block[..block.params.len()];
+                engine.block_gradients(at, block, gradients);
+                // SAFETY: blocks are disjoint.
+                unsafe {
+                    let of_block = kept.map(|list| list.map_or::<&mut [E], _>(&mut [], |list| list.write(block.params.clone())));
+                    rule.apply(moved.write(block.params.clone()), gradients, of_block);
+                }
+            });
+        });
+        self.state.parameters = parameters;
+    }
+
+    /// Looks at what a batch has left of a layer: its outputs, and the gradient with respect to them.
+    pub(crate) fn visit_layer(&self, layer: usize, inputs: &[E], samples: usize, look: &mut dyn FnMut(&[E], &[E])) {
+        let value = &self.plan.values[self.plan.layers[layer]];
+        let place = |begin: usize| begin * samples..(begin + value.numel) * samples;
+        let numbers = value.data.map_or(inputs, |begin| &self.workspace.data[place(begin)]);
+        look(numbers, &self.workspace.grads[place(value.grad)]);
+    }
+
+    /// Calls `visit` with the share of each chunk in what the step at `node` has to know, in order, and how many samples it has.
+    fn for_each_share(&self, at: InMemory<'_, E>, node: usize, mut visit: impl FnMut(usize, &[E])) {
+        let place = &self.plan.nodes[node].known;
+        for chunk in 0..at.batch.chunks() {
+            let begin = chunk * self.plan.known;
+            // SAFETY: no thread is at work.
+            visit(at.batch.samples_of(chunk).len(), unsafe { at.shares.read(begin + place.start..begin + place.end) });
+        }
     }
 
     /// Merges what all chunks have observed before the step at `node`.
-    fn merge(&self, batch: &Batch<'_, E>, node: usize, known: &mut [E]) {
-        let (place, mut before) = (self.plan.nodes[node].known.clone(), 0);
-        let Some(step) = self.plan.nodes[node].step.whole_batch() else { return };
-        self.visit(batch, |chunk, block| {
-            step.merge(before, chunk.samples, &block.share[place.clone()], &mut known[place.clone()]);
-            before += chunk.samples;
+    fn merge(&self, at: InMemory<'_, E>, node: usize, known: &mut [E]) {
+        let Node { step, known: place, .. } = &self.plan.nodes[node];
+        let (Some(step), mut before) = (step.whole_batch(), 0) else { return };
+        self.for_each_share(at, node, |samples, share| {
+            step.merge(before, samples, share, &mut known[place.clone()]);
+            before += samples;
         });
     }
 
     /// The same on the way back.
-    fn merge_back(&self, batch: &Batch<'_, E>, node: usize, known: &mut [E]) {
-        let (place, mut first) = (self.plan.nodes[node].known.clone(), true);
-        let Some(step) = self.plan.nodes[node].step.whole_batch() else { return };
-        self.visit(batch, |_, block| {
-            step.merge_back(first, &block.share[place.clone()], &mut known[place.clone()]);
+    fn merge_back(&self, at: InMemory<'_, E>, node: usize, known: &mut [E]) {
+        let Node { step, known: place, .. } = &self.plan.nodes[node];
+        let (Some(step), mut first) = (step.whole_batch(), true) else { return };
+        self.for_each_share(at, node, |_, share| {
+            step.merge_back(first, share, &mut known[place.clone()]);
             first = false;
         });
     }
@@ -353,15 +466,17 @@ macro_rules! engine {
 
             fn infer(&self, inputs: Flat<$E, Cpu>, samples: usize) -> Result<Flat<$E, Cpu>, Error> {
                 let device = inputs.device().clone();
-                let numbers = numbers(inputs)?;
-                let mut outputs = vec![0.0; samples * self.plan.values[self.plan.output].numel];
-                self.forward(&Batch { inputs: &numbers, samples, noise: None }, &mut outputs);
+                let outputs = self.outputs(&numbers(inputs)?, samples);
                 let shape = (outputs.len(),);
                 device.try_tensor_from_vec(outputs, shape).map_err(Error::device("making a tensor of the outputs"))
             }
 
+            fn predict(&self, inputs: &[$E], samples: usize) -> Result<Vec<$E>, Error> {
+                Ok(self.outputs(inputs, samples))
+            }
+
             fn attention(&self, inputs: Flat<$E, Cpu>, samples: usize) -> Result<Vec<AttentionMap<$E>>, Error> {
-                Ok(self.attention(&Batch { inputs: &numbers(inputs)?, samples, noise: None }))
+                Ok(self.attention(&self.batch(&numbers(inputs)?, samples, None)))
             }
 
             fn train(
@@ -372,8 +487,15 @@ macro_rules! engine {
                 objective: &dyn Objective<$E, Cpu>,
                 optimizer: &mut dyn Optimizer<$E>,
             ) -> Result<$E, Error> {
-                let loss = self.differentiate(&Batch { inputs, samples, noise }, objective, false)?;
-                optimizer.update(&mut self.state.parameters, &self.gradients)?;
+                let batch = self.batch(inputs, samples, noise);
+                let loss = self.differentiate(&batch, objective, false)?;
+                match optimizer.begin(self.plan.params)? {
+                    Some(pass) => self.step(&batch, pass),
+                    None => {
+                        self.collect(&batch);
+                        optimizer.update(&mut self.state.parameters, &self.gradients)?;
+                    }
+                }
                 if noise.is_some() {
                     self.remember(samples);
                 }
@@ -387,11 +509,12 @@ macro_rules! engine {
                 noise: Option<Noise>,
                 objective: &dyn Objective<$E, Cpu>,
             ) -> Result<Gradients<$E>, Error> {
-                let batch = Batch { inputs, samples, noise };
+                let batch = self.batch(inputs, samples, noise);
                 let loss = self.differentiate(&batch, objective, true)?;
-                let mut d_inputs = Vec::with_capacity(inputs.len());
-                self.visit(&batch, |chunk, block| d_inputs.extend_from_slice(&block.grads[self.plan.gradient(0, chunk)]));
-                Ok(Gradients { loss, inputs: d_inputs, parameters: self.gradients.clone() })
+                self.collect(&batch);
+                // SAFETY: no thread is at work.
+                let inputs = self.in_memory(&batch, |engine, at| unsafe { engine.whole(at, 0).1.to_vec() });
+                Ok(Gradients { loss, inputs, parameters: self.gradients.clone() })
             }
 
             fn set_threads(&mut self, threads: usize) {

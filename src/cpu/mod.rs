@@ -7,6 +7,7 @@
 //! - `pass`: the way of one chunk through the steps, there and back.
 //! - `engine`: runs a plan over a batch, segment by segment where steps look at the whole of it.
 //! - `stream`: runs a plan position by position, for writing text.
+//! - `storage`: memory that threads share, each its own part.
 //! - `pool`: the threads.
 
 mod batch;
@@ -16,6 +17,7 @@ mod pass;
 mod plan;
 mod pool;
 pub(crate) mod steps;
+mod storage;
 mod stream;
 
 pub(crate) use batch::CHUNK;

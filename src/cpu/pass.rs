@@ -1,8 +1,9 @@
 //! The way of one chunk through the steps of a plan, forward and back.
 
-use super::batch::{CHUNK, Chunk};
+use super::batch::Chunk;
 use super::plan::{Node, Plan};
 use super::steps::{Backward, Forward, Gradient, Known, MAX_INPUTS, Observed};
+use super::storage::Storage;
 use crate::float::Float;
 use core::ops::Range;
 
@@ -26,43 +27,34 @@ impl<'a, E> Shared<'a, E> {
     }
 }
 
-/// The memory of a chunk: values and what steps leave for the way back; gradients of the values; its share in what steps
-/// know of the whole batch.
-pub(super) struct Block<'a, E> {
-    pub data: &'a mut [E],
-    pub grads: &'a mut [E],
-    pub share: &'a mut [E],
+/// The memory of a batch: values and what steps leave for the way back; gradients of the values. A chunk is one thread's, and so
+/// are the places of its samples.
+#[derive(Clone, Copy)]
+pub(super) struct Memory<'a, E> {
+    pub data: Storage<'a, E>,
+    pub grads: Storage<'a, E>,
 }
 
 impl<E: Float> Plan<E> {
-    /// How many numbers a [`Block`] has.
-    pub fn block_len(&self) -> usize {
-        CHUNK * (self.per_sample[0] + self.per_sample[1]) + self.known
-    }
-
-    pub fn block<'a>(&self, memory: &'a mut [E]) -> Block<'a, E> {
-        let (data, rest) = memory.split_at_mut(CHUNK * self.per_sample[0]);
-        let (grads, share) = rest.split_at_mut(CHUNK * self.per_sample[1]);
-        Block { data, grads, share }
-    }
-
     /// Some steps, forward.
-    pub fn forward(&self, nodes: Range<usize>, shared: Shared<'_, E>, chunk: &Chunk<'_, E>, data: &mut [E], scratch: &mut [E]) {
+    ///
+    /// # Safety
+    /// Nobody else has the chunk's places in `data`.
+    pub unsafe fn forward(&self, nodes: Range<usize>, shared: Shared<'_, E>, chunk: &Chunk<'_, E>, data: Storage<'_, E>, scratch: &mut [E]) {
         for node in &self.nodes[nodes] {
             let output = &self.values[node.output];
-            let place = chunk.place(output.data.unwrap_or(0), output.numel);
-            let saved = chunk.place(node.saved.start, node.saved.len());
-            // Values lie in the order in which they are made, so all that a step reads is before what it writes; behind all
-            // values is what is left for the way back.
-            let (before, rest) = data.split_at_mut(place.start);
-            let (output, left) = rest.split_at_mut(place.len());
+            // SAFETY: the places are the chunk's, and the step's inputs, its output and what it leaves have places of their own.
+            let (inputs, output, saved) = unsafe {
+                let output = data.write(chunk.place(output.data.unwrap_or(0), output.numel));
+                (self.inputs(node, chunk, data), output, data.write(chunk.place(node.saved.start, node.saved.len())))
+            };
             node.step.forward(Forward {
                 samples: chunk.samples,
-                inputs: self.inputs(node, chunk, before),
+                inputs,
                 params: &shared.parameters[node.params.clone()],
                 buffers: &shared.buffers[node.buffers.clone()],
                 output,
-                saved: if saved.is_empty() { &mut [] } else { &mut left[saved.start - place.end..][..saved.len()] },
+                saved,
                 scratch,
                 noise: chunk.noise.map(|(noise, first)| (noise.split(node.stream), first)),
                 batch: shared.known(node),
@@ -71,26 +63,29 @@ impl<E: Float> Plan<E> {
     }
 
     /// What a step reads, from the values that are there.
-    fn inputs<'a>(&self, node: &Node<E>, chunk: &Chunk<'a, E>, data: &'a [E]) -> [&'a [E]; MAX_INPUTS] {
+    ///
+    /// # Safety
+    /// Nobody writes the chunk's places of these values.
+    unsafe fn inputs<'a>(&self, node: &Node<E>, chunk: &Chunk<'a, E>, data: Storage<'a, E>) -> [&'a [E]; MAX_INPUTS] {
         let mut inputs: [&[E]; MAX_INPUTS] = [&[]; MAX_INPUTS];
         for (slot, input) in inputs.iter_mut().zip(&node.inputs) {
-            *slot = self.value(input.value, chunk, data);
+            // SAFETY: the caller's contract.
+            *slot = unsafe { self.value(input.value, chunk, data) };
         }
         inputs
     }
 
     /// The numbers of a value.
-    pub fn value<'a>(&self, value: usize, chunk: &Chunk<'a, E>, data: &'a [E]) -> &'a [E] {
+    ///
+    /// # Safety
+    /// Nobody writes the chunk's places of this value.
+    pub unsafe fn value<'a>(&self, value: usize, chunk: &Chunk<'a, E>, data: Storage<'a, E>) -> &'a [E] {
         let buffer = &self.values[value];
         match buffer.data {
-            Some(at) => &data[chunk.place(at, buffer.numel)],
+            // SAFETY: the caller's contract.
+            Some(at) => unsafe { data.read(chunk.place(at, buffer.numel)) },
             None => chunk.inputs,
         }
-    }
-
-    /// The output of the network.
-    pub fn output<'a>(&self, chunk: &Chunk<'a, E>, data: &'a [E]) -> &'a [E] {
-        self.value(self.output, chunk, data)
     }
 
     /// The place for a value's gradient.
@@ -100,77 +95,94 @@ impl<E: Float> Plan<E> {
     }
 
     /// Clears what nobody writes and somebody reads.
-    pub fn clear_dead_ends(&self, chunk: &Chunk<'_, E>, grads: &mut [E]) {
+    ///
+    /// # Safety
+    /// Nobody else has the chunk's places in `grads`.
+    pub unsafe fn clear_dead_ends(&self, chunk: &Chunk<'_, E>, grads: Storage<'_, E>) {
         for &value in &self.dead_ends {
-            grads[self.gradient(value, chunk)].fill(E::zero());
+            // SAFETY: the caller's contract.
+            unsafe { grads.write(self.gradient(value, chunk)) }.fill(E::zero());
         }
     }
 
-    /// Some steps, back.
-    pub fn backward(&self, nodes: Range<usize>, shared: Shared<'_, E>, chunk: &Chunk<'_, E>, memory: Returning<'_, '_, E>) {
+    /// Some steps, back; `gradients` are the sums of the gradients of the parameters.
+    ///
+    /// # Safety
+    /// Nobody else has the chunk's places in the memory.
+    pub unsafe fn backward(
+        &self,
+        nodes: Range<usize>,
+        shared: Shared<'_, E>,
+        chunk: &Chunk<'_, E>,
+        memory: Memory<'_, E>,
+        [scratch, gradients]: [&mut [E]; 2],
+    ) {
         for node in self.nodes[nodes].iter().rev() {
             let output = &self.values[node.output];
-            let data = &*memory.block.data;
-            let inputs = self.inputs(node, chunk, data);
-            let (d_output, d_inputs) = self.gradients(node, shared, chunk, memory.block.grads);
+            // SAFETY: the places are the chunk's, values have places of their own, and none of `data` is written now.
+            let (inputs, output, saved, d_output, d_inputs) = unsafe {
+                let output = memory.data.read(chunk.place(output.data.unwrap_or(0), output.numel));
+                let saved = memory.data.read(chunk.place(node.saved.start, node.saved.len()));
+                let d_output = memory.grads.read(self.gradient(node.output, chunk));
+                (self.inputs(node, chunk, memory.data), output, saved, d_output, self.d_inputs(node, shared, chunk, memory.grads))
+            };
             node.step.backward(Backward {
                 samples: chunk.samples,
                 input: inputs[0],
                 inputs,
-                output: &data[chunk.place(output.data.unwrap_or(0), output.numel)],
+                output,
                 d_output,
                 params: &shared.parameters[node.params.clone()],
                 buffers: &shared.buffers[node.buffers.clone()],
-                d_params: &mut memory.gradients[node.params.clone()],
+                d_params: if node.is_deferred { &mut [] } else { &mut gradients[node.params.clone()] },
                 d_inputs,
-                saved: &data[chunk.place(node.saved.start, node.saved.len())],
-                scratch: memory.scratch,
+                saved,
+                scratch,
                 noise: chunk.noise.map(|(noise, first)| (noise.split(node.stream), first)),
                 batch: shared.known(node),
             });
         }
     }
 
-    /// The gradient of a step's output, and those of its inputs that are wanted.
-    fn gradients<'a>(
+    /// The gradients of a step's inputs that are wanted.
+    ///
+    /// # Safety
+    /// Nobody else has the chunk's places of these gradients.
+    unsafe fn d_inputs<'a>(
         &self,
         node: &Node<E>,
         shared: Shared<'_, E>,
         chunk: &Chunk<'_, E>,
-        grads: &'a mut [E],
-    ) -> (&'a [E], [Option<Gradient<'a, E>>; MAX_INPUTS]) {
-        let wanted = |i: usize| node.inputs.get(i).filter(|input| shared.wants_inputs || input.value > 0);
-        let mut places: [Range<usize>; MAX_INPUTS + 1] = core::array::from_fn(|i| wanted(i).map_or(0..0, |input| self.gradient(input.value, chunk)));
-        places[MAX_INPUTS] = self.gradient(node.output, chunk);
-        let Ok(slices) = grads.get_disjoint_mut(places) else { unreachable!("values have places of their own") };
-        let mut slices = slices.into_iter();
-        let d_inputs = core::array::from_fn(|i| slices.next().and_then(|to| wanted(i).map(|input| Gradient { to, add: input.add })));
-        let d_output: &'a [E] = slices.next().map_or(&[], |d_output| d_output);
-        (d_output, d_inputs)
+        grads: Storage<'a, E>,
+    ) -> [Option<Gradient<'a, E>>; MAX_INPUTS] {
+        core::array::from_fn(|i| {
+            let input = node.inputs.get(i).filter(|input| shared.wants_inputs || input.value > 0)?;
+            // SAFETY: the caller's contract, and a step's inputs are values of their own.
+            Some(Gradient { to: unsafe { grads.write(self.gradient(input.value, chunk)) }, add: input.add })
+        })
     }
 
     /// Writes a chunk's share in what the step at `node` has to know of the whole batch, before it goes forward.
-    pub fn observe(&self, node: usize, chunk: &Chunk<'_, E>, block: &mut Block<'_, E>) {
+    ///
+    /// # Safety
+    /// Nobody writes the chunk's places in `data`.
+    pub unsafe fn observe(&self, node: usize, chunk: &Chunk<'_, E>, data: Storage<'_, E>, share: &mut [E]) {
         let node = &self.nodes[node];
         let Some(step) = node.step.whole_batch() else { return };
-        let [input, ..] = self.inputs(node, chunk, block.data);
-        step.observe(chunk.samples, input, &mut block.share[node.known.clone()]);
+        // SAFETY: the caller's contract.
+        let [input, ..] = unsafe { self.inputs(node, chunk, data) };
+        step.observe(chunk.samples, input, &mut share[node.known.clone()]);
     }
 
     /// The same before it goes back.
-    pub fn observe_back(&self, node: usize, shared: Shared<'_, E>, chunk: &Chunk<'_, E>, block: &mut Block<'_, E>) {
+    ///
+    /// # Safety
+    /// Nobody writes the chunk's places in the memory.
+    pub unsafe fn observe_back(&self, node: usize, shared: Shared<'_, E>, chunk: &Chunk<'_, E>, memory: Memory<'_, E>, share: &mut [E]) {
         let node = &self.nodes[node];
         let (Some(step), Some(batch)) = (node.step.whole_batch(), shared.known(node)) else { return };
-        let [input, ..] = self.inputs(node, chunk, block.data);
-        let d_output = &block.grads[self.gradient(node.output, chunk)];
-        step.observe_back(Observed { input, d_output, batch }, &mut block.share[node.known.clone()]);
+        // SAFETY: the caller's contract.
+        let ([input, ..], d_output) = unsafe { (self.inputs(node, chunk, memory.data), memory.grads.read(self.gradient(node.output, chunk))) };
+        step.observe_back(Observed { input, d_output, batch }, &mut share[node.known.clone()]);
     }
-}
-
-/// The memory that a chunk needs on the way back.
-pub(super) struct Returning<'a, 'b, E> {
-    pub block: &'a mut Block<'b, E>,
-    pub scratch: &'a mut [E],
-    /// The sums of the gradients of the parameters.
-    pub gradients: &'a mut [E],
 }

@@ -1,5 +1,6 @@
 //! A network as a list of steps.
 
+use super::batch::ChunkSize;
 use super::fuse::fuse;
 use super::steps::{Add, Concat, Copy, Forward, Onward, Part, Stage, Step};
 use crate::engine::Architecture;
@@ -49,7 +50,21 @@ pub(crate) struct Node<E> {
     pub stream: u64,
     /// What it is to steps that take several layers at once.
     pub stage: Option<Stage>,
+    /// Whether the gradients of its parameters are computed when all samples have gone back.
+    pub is_deferred: bool,
 }
+
+/// Some parameters whose gradients are computed together, when all samples have gone back.
+pub(crate) struct Block {
+    pub params: Range<usize>,
+    /// The node that learns them; without one they are summed over the parts of the batch.
+    pub node: Option<usize>,
+}
+
+/// How many numbers a block has, if it can: they stay in the first-level cache.
+const BLOCK: usize = 8192;
+/// Rows of weights are taken in multiples of what a register tile has.
+const ROWS: usize = 12;
 
 /// What a value is when the next position of a sequence is shown: what another one is now.
 pub(crate) struct Carried {
@@ -91,6 +106,9 @@ pub(crate) struct Plan<E> {
     pub known: usize,
     /// Numbers of scratch space that the neediest step asks for.
     pub scratch: usize,
+    /// All parameters, in blocks.
+    pub blocks: Vec<Block>,
+    pub chunk: ChunkSize,
     pub params: usize,
     pub buffers: usize,
 }
@@ -205,6 +223,7 @@ impl<E: Float> Planner<E> {
             known: 0..0,
             stream: self.stream,
             stage: None,
+            is_deferred: false,
         });
         output
     }
@@ -330,10 +349,15 @@ impl<E: Float> Planner<E> {
             node.saved = data.take(node.step.saved());
             node.known = known.take(node.step.whole_batch().map_or(0, |step| step.numbers()));
         }
+        defer(&mut self.nodes);
+        let fitting = CACHE / ((data.0 + grads.0) * size_of::<E>()).max(1);
+        let efficient = self.nodes.iter().map(|node| node.step.efficient()).max().unwrap_or(1);
         let begins = self.nodes.iter().enumerate().filter(|(_, node)| !node.known.is_empty()).map(|(i, _)| i);
         let bounds: Vec<usize> = core::iter::once(0).chain(begins).chain([self.nodes.len()]).collect();
         Plan {
             scratch: self.nodes.iter().map(|node| node.step.scratch()).max().unwrap_or(0),
+            blocks: blocks(&self.nodes, self.at[0].end),
+            chunk: ChunkSize { fitting, efficient },
             segments: bounds.windows(2).map(|bounds| bounds[0]..bounds[1]).collect(),
             dead_ends: (1..values.len()).filter(|&id| !written[id]).collect(),
             carried: self.carried,
@@ -347,6 +371,54 @@ impl<E: Float> Planner<E> {
             buffers: self.at[1].end,
         }
     }
+}
+
+/// How many bytes the numbers of a chunk should have at most.
+const CACHE: usize = 256 * 1024;
+
+/// The parameters that a node learns.
+fn learned<E>(node: &Node<E>) -> impl Iterator<Item = Range<usize>> {
+    let begin = node.params.start;
+    let of_layer = if node.params.is_empty() { Vec::new() } else { node.step.learns(node.params.len()) };
+    of_layer.into_iter().map(move |range| begin + range.start..begin + range.end).filter(|range| !range.is_empty())
+}
+
+/// Defers the gradients of steps that can compute them for the whole batch, where nobody else learns the same parameters.
+fn defer<E>(nodes: &mut [Node<E>]) {
+    let all: Vec<Vec<Range<usize>>> = nodes.iter().map(|node| learned(node).collect()).collect();
+    let meets = |a: &Range<usize>, b: &Range<usize>| a.start < b.end && b.start < a.end;
+    for (i, node) in nodes.iter_mut().enumerate() {
+        let mut others = all.iter().enumerate().filter(|&(j, _)| j != i).flat_map(|(_, ranges)| ranges);
+        let is_shared = others.any(|other| all[i].iter().any(|own| meets(own, other)));
+        node.is_deferred = node.step.deferred().is_some() && !is_shared;
+    }
+}
+
+/// All parameters, in blocks: those of deferred steps in whole rows, and what is between them.
+fn blocks<E>(nodes: &[Node<E>], params: usize) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    for (i, node) in nodes.iter().enumerate().filter(|(_, node)| node.is_deferred) {
+        let Some(step) = node.step.deferred() else { continue };
+        for range in learned(node) {
+            let row = step.row(range.start - node.params.start);
+            let rows = BLOCK / row;
+            let rows = if rows > ROWS { rows - rows % ROWS } else { rows.max(ROWS / 2) };
+            let of_node = cut(range, rows * row).map(|params| Block { params, node: Some(i) });
+            blocks.extend(of_node);
+        }
+    }
+    blocks.sort_by_key(|block| block.params.start);
+    let ends: Vec<usize> = core::iter::once(0).chain(blocks.iter().map(|block| block.params.end)).collect();
+    let begins = blocks.iter().map(|block| block.params.start).chain([params]);
+    let between: Vec<Range<usize>> = ends.into_iter().zip(begins).map(|(end, begin)| end..begin).collect();
+    blocks.extend(between.into_iter().flat_map(|range| cut(range, BLOCK)).map(|params| Block { params, node: None }));
+    blocks
+}
+
+/// Pieces of a range, each of so many numbers but for the last.
+fn cut(range: Range<usize>, numbers: usize) -> impl Iterator<Item = Range<usize>> {
+    let end = range.end;
+    range.step_by(numbers).map(move |begin| begin..(begin + numbers).min(end))
 }
 
 /// How many numbers the parameters and the buffers of a layer have.

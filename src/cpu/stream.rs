@@ -1,8 +1,9 @@
 //! Runs a plan position by position.
 
-use super::batch::{CHUNK, Chunk};
+use super::batch::Chunk;
 use super::pass::Shared;
 use super::plan::Plan;
+use super::storage::Storage;
 use crate::engine::{Architecture, State};
 use crate::float::Float;
 
@@ -17,7 +18,7 @@ pub(crate) struct Streaming<E> {
 impl<E: Float> Streaming<E> {
     pub(crate) fn new(network: &Architecture, state: State<E>) -> Self {
         let plan = Plan::streaming(network);
-        let (data, scratch) = (vec![E::zero(); CHUNK * plan.per_sample[0]], vec![E::zero(); plan.scratch]);
+        let (data, scratch) = (vec![E::zero(); plan.per_sample[0]], vec![E::zero(); plan.scratch]);
         Streaming { plan, state, data, scratch }
     }
 
@@ -28,10 +29,11 @@ impl<E: Float> Streaming<E> {
 
     /// Shows the next position, and returns what it becomes.
     pub(crate) fn next(&mut self, inputs: &[E]) -> &[E] {
-        let chunk = Chunk { inputs, samples: 1, noise: None };
+        let chunk = Chunk { inputs, samples: 1, begin: 0, room: 1, noise: None };
         let State { parameters, buffers } = &self.state;
         let shared = Shared { parameters, buffers, known: &[], batch: None, wants_inputs: false };
-        self.plan.forward(0..self.plan.nodes.len(), shared, &chunk, &mut self.data, &mut self.scratch);
+        // SAFETY: the data are this function's.
+        unsafe { self.plan.forward(0..self.plan.nodes.len(), shared, &chunk, Storage::new(&mut self.data), &mut self.scratch) };
         for carried in &self.plan.carried {
             let [from, to] = [carried.from, carried.to].map(|value| {
                 let buffer = &self.plan.values[value];

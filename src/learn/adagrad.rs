@@ -1,6 +1,7 @@
 //! AdaGrad.
 
-use super::optimizer::{LearningRate, Optimizer, learning_rate, state};
+use super::optimizer::{LearningRate, learning_rate, state};
+use super::rule::{AnyRule, Pass, Rule, by_number};
 use crate::error::Error;
 use crate::float::Float;
 
@@ -64,17 +65,31 @@ impl<E: Float> Adagrad<E> {
 
 learning_rate!(Adagrad);
 
-impl<E: Float> Optimizer<E> for Adagrad<E> {
-    fn update(&mut self, parameters: &mut [E], gradients: &[E]) -> Result<(), Error> {
-        let squares = state(&mut self.squares, parameters)?;
+by_number!(Adagrad);
+
+impl<E: Float> Adagrad<E> {
+    fn next(&mut self, parameters: usize) -> Result<Pass<'_, E>, Error> {
         let rate = E::of(self.learning_rate / (1.0 + self.steps as f64 * self.learning_rate_decay));
-        let (epsilon, decay) = (E::of(self.epsilon), E::of(self.weight_decay));
-        for ((p, &g), s) in parameters.iter_mut().zip(gradients).zip(squares) {
-            let g = g + decay * *p;
-            *s += g * g;
-            *p -= rate * g / (s.sqrt() + epsilon);
-        }
+        let rule = AdagradRule { rate, epsilon: E::of(self.epsilon), decay: E::of(self.weight_decay) };
+        let squares = state(&mut self.squares, parameters)?;
         self.steps += 1;
-        Ok(())
+        Ok(Pass { rule: AnyRule::Adagrad(rule), kept: [squares, &mut [], &mut []] })
+    }
+}
+
+/// Keeps the sum of squares.
+#[derive(Clone, Copy)]
+pub(crate) struct AdagradRule<E> {
+    rate: E,
+    epsilon: E,
+    decay: E,
+}
+
+impl<E: Float> Rule<E, 1> for AdagradRule<E> {
+    #[inline(always)]
+    fn next(self, p: E, g: E, [s]: [E; 1]) -> (E, [E; 1]) {
+        let g = g + self.decay * p;
+        let s = s + g * g;
+        (p - self.rate * g / (s.sqrt() + self.epsilon), [s])
     }
 }

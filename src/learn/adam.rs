@@ -1,6 +1,7 @@
 //! Adam.
 
-use super::optimizer::{LearningRate, Optimizer, learning_rate, state};
+use super::optimizer::{LearningRate, learning_rate, state};
+use super::rule::{AnyRule, Pass, Rule, by_number};
 use crate::error::Error;
 use crate::float::Float;
 
@@ -88,23 +89,44 @@ impl<E: Float> Adam<E> {
 
 learning_rate!(Adam);
 
-impl<E: Float> Optimizer<E> for Adam<E> {
-    fn update(&mut self, parameters: &mut [E], gradients: &[E]) -> Result<(), Error> {
-        let mean = state(&mut self.mean, parameters)?;
-        let square = state(&mut self.square, parameters)?;
+by_number!(Adam);
+
+impl<E: Float> Adam<E> {
+    fn next(&mut self, parameters: usize) -> Result<Pass<'_, E>, Error> {
+        let (mean, square) = (state(&mut self.mean, parameters)?, state(&mut self.square, parameters)?);
         self.steps = self.steps.saturating_add(1);
         let [correct_mean, correct_square] = self.betas.map(|beta| 1.0 - beta.powi(self.steps));
-        let (rate, root) = (E::of(self.learning_rate / correct_mean), E::of(correct_square.sqrt()));
-        let [b1, b2] = self.betas.map(E::of);
-        let [c1, c2] = self.betas.map(|beta| E::of(1.0 - beta));
-        let (epsilon, decay) = (E::of(self.epsilon), E::of(self.weight_decay));
-        let keep = E::of(1.0 - self.learning_rate * self.decoupled_weight_decay);
-        for (((p, &g), m), v) in parameters.iter_mut().zip(gradients).zip(mean).zip(square) {
-            let g = g + decay * *p;
-            *m = b1 * *m + c1 * g;
-            *v = b2 * *v + c2 * g * g;
-            *p = keep * *p - rate * *m / (v.sqrt() / root + epsilon);
-        }
-        Ok(())
+        let rule = AnyRule::Adam(AdamRule {
+            rate: E::of(self.learning_rate / correct_mean),
+            root: E::of(correct_square.sqrt()),
+            keep: self.betas.map(E::of),
+            fresh: self.betas.map(|beta| E::of(1.0 - beta)),
+            epsilon: E::of(self.epsilon),
+            decay: E::of(self.weight_decay),
+            keep_parameter: E::of(1.0 - self.learning_rate * self.decoupled_weight_decay),
+        });
+        Ok(Pass { rule, kept: [mean, square, &mut []] })
+    }
+}
+
+/// Keeps the running means of the gradient and of its square.
+#[derive(Clone, Copy)]
+pub(crate) struct AdamRule<E> {
+    rate: E,
+    root: E,
+    keep: [E; 2],
+    fresh: [E; 2],
+    epsilon: E,
+    decay: E,
+    keep_parameter: E,
+}
+
+impl<E: Float> Rule<E, 2> for AdamRule<E> {
+    #[inline(always)]
+    fn next(self, p: E, g: E, [m, v]: [E; 2]) -> (E, [E; 2]) {
+        let g = g + self.decay * p;
+        let m = self.keep[0] * m + self.fresh[0] * g;
+        let v = self.keep[1] * v + self.fresh[1] * g * g;
+        (self.keep_parameter * p - self.rate * m / (v.sqrt() / self.root + self.epsilon), [m, v])
     }
 }

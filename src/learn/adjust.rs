@@ -50,7 +50,7 @@ impl<E, A, O> Adjusted<E, A, O> {
 
 impl<E: Float, A: Adjustment, O: Optimizer<E>> Optimizer<E> for Adjusted<E, A, O> {
     fn update(&mut self, parameters: &mut [E], gradients: &[E]) -> Result<(), Error> {
-        let adjusted = state(&mut self.gradients, parameters)?;
+        let adjusted = state(&mut self.gradients, parameters.len())?;
         if gradients.len() != adjusted.len() {
             return Err(Error::Count { what: "gradients", expected: adjusted.len(), given: gradients.len() });
         }

@@ -16,6 +16,7 @@ mod optimizer;
 mod penalty;
 mod pointwise;
 mod rmsprop;
+pub(crate) mod rule;
 mod schedule;
 mod sgd;
 
@@ -36,5 +37,6 @@ pub use optimizer::{LearningRate, Optimizer};
 pub use penalty::Penalty;
 pub(crate) use pointwise::Pointwise;
 pub use rmsprop::RmsProp;
+pub use rule::Pass;
 pub use schedule::{CosineAnnealingLr, ExponentialLr, LinearLr, OneCycleLr, Schedule, Scheduled, StepLr, WarmUp};
 pub use sgd::Sgd;

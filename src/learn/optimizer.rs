@@ -3,6 +3,7 @@
 use super::adjust::{Adjusted, Adjustment};
 use super::clip::{ClipNorm, ClipValue};
 use super::penalty::Penalty;
+use super::rule::Pass;
 use super::schedule::{Schedule, Scheduled};
 use crate::error::Error;
 use crate::float::Float;
@@ -30,6 +31,16 @@ pub trait Optimizer<E: Float> {
     /// # Errors
     /// [`Error::Optimizer`] if the optimizer has begun with another number of parameters.
     fn update(&mut self, parameters: &mut [E], gradients: &[E]) -> Result<(), Error>;
+
+    /// Begins one step, if the optimizer moves each parameter by itself: an engine then moves parameters as soon as it knows their
+    /// gradients. One that has to see all gradients first, such as one that clips their norm, has nothing to lend.
+    ///
+    /// # Errors
+    /// As for [`Optimizer::update`].
+    fn begin(&mut self, parameters: usize) -> Result<Option<Pass<'_, E>>, Error> {
+        let _ = parameters;
+        Ok(None)
+    }
 
     /// The same with gradients that are no longer than `max` as one vector: see [`ClipNorm`].
     fn clip_norm(self, max: f64) -> Adjusted<E, ClipNorm, Self>
@@ -111,12 +122,12 @@ macro_rules! learning_rate {
 pub(crate) use learning_rate;
 
 /// The state of an optimizer for each parameter: zeros at first, made when the number of parameters is known.
-pub(crate) fn state<'a, E: Float>(buffer: &'a mut Vec<E>, parameters: &[E]) -> Result<&'a mut [E], Error> {
+pub(crate) fn state<E: Float>(buffer: &mut Vec<E>, parameters: usize) -> Result<&mut [E], Error> {
     if buffer.is_empty() {
-        buffer.resize(parameters.len(), E::zero());
+        buffer.resize(parameters, E::zero());
     }
-    if buffer.len() != parameters.len() {
-        return Err(Error::Optimizer { expected: buffer.len(), given: parameters.len() });
+    if buffer.len() != parameters {
+        return Err(Error::Optimizer { expected: buffer.len(), given: parameters });
     }
     Ok(buffer)
 }

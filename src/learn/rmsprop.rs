@@ -1,6 +1,7 @@
 //! RMSProp.
 
-use super::optimizer::{LearningRate, Optimizer, learning_rate, state};
+use super::optimizer::{LearningRate, learning_rate, state};
+use super::rule::{AnyRule, Pass, Rule, by_number};
 use crate::error::Error;
 use crate::float::Float;
 
@@ -93,24 +94,42 @@ impl<E: Float> RmsProp<E> {
 
 learning_rate!(RmsProp);
 
-impl<E: Float> Optimizer<E> for RmsProp<E> {
-    fn update(&mut self, parameters: &mut [E], gradients: &[E]) -> Result<(), Error> {
-        let square = state(&mut self.square, parameters)?;
-        let mean = state(&mut self.mean, parameters)?;
-        let velocity = state(&mut self.velocity, parameters)?;
+by_number!(RmsProp);
+
+impl<E: Float> RmsProp<E> {
+    fn next(&mut self, parameters: usize) -> Result<Pass<'_, E>, Error> {
         let [rate, alpha, fresh] = [self.learning_rate, self.alpha, 1.0 - self.alpha].map(E::of);
         let [epsilon, momentum, decay] = [self.epsilon, self.momentum, self.weight_decay].map(E::of);
         // A mean that stays 0 takes nothing from the mean square.
         let fresh_mean = if self.centered { fresh } else { E::zero() };
-        for ((((p, &g), v), a), b) in parameters.iter_mut().zip(gradients).zip(square).zip(mean).zip(velocity) {
-            let g = g + decay * *p;
-            *v = alpha * *v + fresh * g * g;
-            *a = alpha * *a + fresh_mean * g;
-            // Rounding may make the variance of a steady gradient a little less than nothing.
-            let variance = (*v - *a * *a).max(E::zero());
-            *b = momentum * *b + g / (variance.sqrt() + epsilon);
-            *p -= rate * *b;
-        }
-        Ok(())
+        let rule = AnyRule::RmsProp(RmsPropRule { rate, alpha, fresh, fresh_mean, epsilon, momentum, decay });
+        let (square, mean) = (state(&mut self.square, parameters)?, state(&mut self.mean, parameters)?);
+        Ok(Pass { rule, kept: [square, mean, state(&mut self.velocity, parameters)?] })
+    }
+}
+
+/// Keeps the running means of the square and of the gradient, and the velocity.
+#[derive(Clone, Copy)]
+pub(crate) struct RmsPropRule<E> {
+    rate: E,
+    alpha: E,
+    fresh: E,
+    fresh_mean: E,
+    epsilon: E,
+    momentum: E,
+    decay: E,
+}
+
+impl<E: Float> Rule<E, 3> for RmsPropRule<E> {
+    #[inline(always)]
+    fn next(self, p: E, g: E, [v, a, b]: [E; 3]) -> (E, [E; 3]) {
+        let g = g + self.decay * p;
+        let v = self.alpha * v + self.fresh * g * g;
+        let a = self.alpha * a + self.fresh_mean * g;
+        // Rounding may make the variance of a steady gradient a little less than nothing.
+        let variance = v - a * a;
+        let variance = if variance < E::zero() { E::zero() } else { variance };
+        let b = self.momentum * b + g / (variance.sqrt() + self.epsilon);
+        (p - self.rate * b, [v, a, b])
     }
 }

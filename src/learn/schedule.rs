@@ -1,6 +1,7 @@
 //! Learning rates that change while a model learns.
 
 use super::optimizer::{LearningRate, Optimizer};
+use super::rule::Pass;
 use crate::error::Error;
 use crate::float::Float;
 use core::f64::consts::PI;
@@ -306,6 +307,13 @@ impl<E: Float, S: Schedule, O: Optimizer<E> + LearningRate> Optimizer<E> for Sch
         self.optimizer.update(parameters, gradients)?;
         self.steps += 1;
         Ok(())
+    }
+
+    fn begin(&mut self, parameters: usize) -> Result<Option<Pass<'_, E>>, Error> {
+        self.optimizer.set_learning_rate(self.learning_rate());
+        let pass = self.optimizer.begin(parameters)?;
+        self.steps += u64::from(pass.is_some());
+        Ok(pass)
     }
 }
 

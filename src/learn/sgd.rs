@@ -1,6 +1,7 @@
 //! Stochastic gradient descent.
 
-use super::optimizer::{LearningRate, Optimizer, learning_rate, state};
+use super::optimizer::{LearningRate, learning_rate, state};
+use super::rule::{AnyRule, Pass, Rule, by_number};
 use crate::error::Error;
 use crate::float::Float;
 
@@ -70,21 +71,52 @@ impl<E: Float> Sgd<E> {
 
 learning_rate!(Sgd);
 
-impl<E: Float> Optimizer<E> for Sgd<E> {
-    fn update(&mut self, parameters: &mut [E], gradients: &[E]) -> Result<(), Error> {
-        let (rate, momentum, decay) = (E::of(self.learning_rate), E::of(self.momentum), E::of(self.weight_decay));
+by_number!(Sgd);
+
+impl<E: Float> Sgd<E> {
+    fn next(&mut self, parameters: usize) -> Result<Pass<'_, E>, Error> {
+        let [rate, momentum, decay] = [self.learning_rate, self.momentum, self.weight_decay].map(E::of);
+        let descent = SgdRule { rate, decay };
         if self.momentum == 0.0 {
-            parameters.iter_mut().zip(gradients).for_each(|(p, &g)| *p -= rate * (g + decay * *p));
-            return Ok(());
+            return Ok(Pass { rule: AnyRule::Sgd(descent), kept: Default::default() });
         }
-        let velocity = state(&mut self.velocity, parameters)?;
         let fresh = if self.steps == 0 { E::one() } else { E::of(1.0 - self.dampening) };
-        for ((p, &g), b) in parameters.iter_mut().zip(gradients).zip(velocity) {
-            let g = g + decay * *p;
-            *b = momentum * *b + fresh * g;
-            *p -= rate * if self.nesterov { g + momentum * *b } else { *b };
-        }
+        let rule = AnyRule::Momentum(MomentumRule { descent, momentum, fresh, nesterov: self.nesterov });
+        let velocity = state(&mut self.velocity, parameters)?;
         self.steps += 1;
-        Ok(())
+        Ok(Pass { rule, kept: [velocity, &mut [], &mut []] })
+    }
+}
+
+/// Without momentum.
+#[derive(Clone, Copy)]
+pub(crate) struct SgdRule<E> {
+    rate: E,
+    decay: E,
+}
+
+impl<E: Float> Rule<E, 0> for SgdRule<E> {
+    #[inline(always)]
+    fn next(self, p: E, g: E, kept: [E; 0]) -> (E, [E; 0]) {
+        (p - self.rate * (g + self.decay * p), kept)
+    }
+}
+
+/// With momentum; keeps the velocity.
+#[derive(Clone, Copy)]
+pub(crate) struct MomentumRule<E> {
+    descent: SgdRule<E>,
+    momentum: E,
+    /// What the gradient is multiplied with before it joins the velocity.
+    fresh: E,
+    nesterov: bool,
+}
+
+impl<E: Float> Rule<E, 1> for MomentumRule<E> {
+    #[inline(always)]
+    fn next(self, p: E, g: E, [b]: [E; 1]) -> (E, [E; 1]) {
+        let g = g + self.descent.decay * p;
+        let b = self.momentum * b + self.fresh * g;
+        (p - self.descent.rate * if self.nesterov { g + self.momentum * b } else { b }, [b])
     }
 }

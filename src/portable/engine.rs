@@ -10,7 +10,7 @@ use crate::learn::Optimizer;
 use crate::noise::Noise;
 use crate::types::{Branch, Chain, Dims, Join, NamedParam, Parts, Slot, Spec, Tied, buffers, leaves, parameters};
 use core::marker::PhantomData;
-use dfdx::prelude::{Backward, Trace, TryAdd};
+use dfdx::prelude::{Backward, TensorFromVec, Trace, TryAdd};
 use dfdx::tensor::{OwnedTape, Tape};
 use dfdx::tensor_ops::Device;
 use std::sync::{Arc, OnceLock};
@@ -259,6 +259,15 @@ macro_rules! engine {
 
             fn infer(&self, inputs: Flat<$E, $D>, samples: usize) -> Result<Flat<$E, $D>, Error> {
                 self.run(inputs, samples, None, &Notes::new()).map_err(Error::device("running the network"))
+            }
+
+            fn predict(&self, inputs: &[$E], samples: usize) -> Result<Vec<$E>, Error> {
+                if samples == 0 {
+                    return Ok(Vec::new()); // dfdx cannot read a tensor of no numbers
+                }
+                let shape = (inputs.len(),);
+                let inputs = self.device.try_tensor_from_vec(inputs.to_vec(), shape).map_err(Error::device("copying the inputs to it"))?;
+                Ok(self.infer(inputs, samples)?.as_vec())
             }
 
             fn attention(&self, inputs: Flat<$E, $D>, samples: usize) -> Result<Vec<AttentionMap<$E>>, Error> {

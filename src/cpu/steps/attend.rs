@@ -127,6 +127,11 @@ impl<E: Float> Step<E> for Attend {
         self.spaces().into_iter().sum()
     }
 
+    /// It has no parameters of its own; those of its layer are the projections'.
+    fn learns(&self, _: usize) -> Vec<Range<usize>> {
+        Vec::new()
+    }
+
     /// The weights.
     fn saved(&self) -> usize {
         self.scores.numel()

@@ -1,6 +1,6 @@
 //! Rows times a matrix.
 
-use super::{Backward, Forward, Step};
+use super::{Backward, Deferred, Forward, Step};
 use crate::float::Float;
 use crate::kernels::gemm::{Mat, Size, affine, gemm};
 use crate::kernels::sum::add_rows;
@@ -43,13 +43,47 @@ impl<E: Float> Step<E> for Dense {
 
     fn backward(&self, mut at: Backward<'_, E>) {
         let (rows, inputs, outputs) = (at.samples * self.rows_per_sample, self.inputs, self.outputs);
-        let weight = &at.params[self.weight()];
-        let d_input = at.d_input();
-        let dy = Mat::rows(at.d_output, outputs);
-        gemm(Size { m: outputs, n: inputs, k: rows }, dy.transposed(), Mat::rows(at.input, inputs), true, &mut at.d_params[self.weight()]);
-        add_rows(at.d_output, &mut at.d_params[self.bias()]);
-        if let Some(dx) = d_input {
-            gemm(Size { m: rows, n: inputs, k: outputs }, dy, Mat::rows(weight, inputs), dx.add, dx.to);
+        if !at.d_params.is_empty() {
+            let dy = Mat::rows(at.d_output, outputs);
+            gemm(Size { m: outputs, n: inputs, k: rows }, dy.transposed(), Mat::rows(at.input, inputs), true, &mut at.d_params[self.weight()]);
+            add_rows(at.d_output, &mut at.d_params[self.bias()]);
+        }
+        if let Some(dx) = at.d_input() {
+            let (dy, weight) = (Mat::rows(at.d_output, outputs), Mat::rows(&at.params[self.weight()], inputs));
+            gemm(Size { m: rows, n: inputs, k: outputs }, dy, weight, dx.add, dx.to);
+        }
+    }
+
+    /// One row of the weight for sixteen, so that it is read as often as it is worth.
+    fn efficient(&self) -> usize {
+        16usize.div_ceil(self.rows_per_sample)
+    }
+
+    fn learns(&self, _: usize) -> Vec<Range<usize>> {
+        vec![self.weight(), self.bias()]
+    }
+
+    fn deferred(&self) -> Option<&dyn Deferred<E>> {
+        Some(self)
+    }
+}
+
+impl<E: Float> Deferred<E> for Dense {
+    fn row(&self, first: usize) -> usize {
+        if self.weight().contains(&first) { self.inputs } else { 1 }
+    }
+
+    fn gradients(&self, params: Range<usize>, input: &[E], d_output: &[E], gradients: &mut [E]) {
+        let (inputs, outputs) = (self.inputs, self.outputs);
+        if self.weight().contains(&params.start) {
+            let (first, m) = ((params.start - self.weight) / inputs, params.len() / inputs);
+            let dy = Mat { data: &d_output[first..], row: 1, col: outputs }; // [m, R]
+            return gemm(Size { m, n: inputs, k: d_output.len() / outputs }, dy, Mat::rows(input, inputs), false, gradients);
+        }
+        let first = params.start - self.bias().start;
+        gradients.fill(E::zero());
+        for dy in d_output.chunks_exact(outputs) {
+            gradients.iter_mut().zip(&dy[first..]).for_each(|(sum, &dy)| *sum += dy);
         }
     }
 }

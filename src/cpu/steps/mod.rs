@@ -28,6 +28,7 @@ pub(crate) use stack::{ConvStage, Layer, Levels, Stack, Stage};
 use crate::float::Float;
 use crate::noise::Noise;
 use crate::types::Slot;
+use core::ops::Range;
 
 /// The most values that a step reads: the value that layers work on, and all that can be beside it.
 pub(crate) const MAX_INPUTS: usize = 1 + Slot::ALL.len();
@@ -49,16 +50,42 @@ pub(crate) trait Step<E>: Send + Sync {
         None
     }
 
+    /// How many samples it should be given at a time: with less it is slower.
+    fn efficient(&self) -> usize {
+        1
+    }
+
+    /// Which of its layer's parameters the step learns.
+    fn learns(&self, params: usize) -> Vec<Range<usize>> {
+        vec![0..params]
+    }
+
+    /// How the gradients of all that the step learns are computed for the whole batch at once, if they can be: that pays where there
+    /// are many parameters and few numbers to sum over.
+    fn deferred(&self) -> Option<&dyn Deferred<E>> {
+        None
+    }
+
     /// Writes the output.
     fn forward(&self, at: Forward<'_, E>);
 
-    /// Adds to the gradients of the parameters, and writes or adds to those of the inputs.
+    /// Adds to the gradients of the parameters, unless they are deferred, and writes or adds to those of the inputs.
     fn backward(&self, at: Backward<'_, E>);
 
     /// How the step looks at the whole batch, if it does.
     fn whole_batch(&self) -> Option<&dyn WholeBatch<E>> {
         None
     }
+}
+
+/// A step whose parameters' gradients are computed when all samples have gone back.
+pub(crate) trait Deferred<E> {
+    /// How many parameters one row of those that begin at `first` has; blocks are made of whole rows.
+    fn row(&self, first: usize) -> usize;
+
+    /// Writes the gradients of some of the layer's parameters, whole rows, from the whole batch's input and the gradient of its
+    /// output.
+    fn gradients(&self, params: Range<usize>, input: &[E], d_output: &[E], gradients: &mut [E]);
 }
 
 /// A step that in training has to know something of all samples of the batch before it can go on with any. What it knows is
@@ -135,6 +162,7 @@ pub(crate) struct Backward<'a, E> {
     pub d_output: &'a [E],
     pub params: &'a [E],
     pub buffers: &'a [E],
+    /// Empty where they are deferred.
     pub d_params: &'a mut [E],
     /// The gradients of the inputs, where anybody wants them.
     pub d_inputs: [Option<Gradient<'a, E>>; MAX_INPUTS],

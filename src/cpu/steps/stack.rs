@@ -403,6 +403,10 @@ impl<E: Float> Step<E> for Stack<E> {
         of_levels.max(of_layers)
     }
 
+    fn efficient(&self) -> usize {
+        E::lanes()
+    }
+
     fn forward(&self, mut at: Forward<'_, E>) {
         let in_lanes = self.in_lanes(at.samples);
         for begin in (0..in_lanes).step_by(E::lanes()) {

@@ -267,6 +267,11 @@ impl<C: Cell<G, S, K>, E: Float, const G: usize, const S: usize, const K: usize>
         CHUNK * per_sample + G * self.hidden * self.hidden
     }
 
+    /// A step of time is a product with as many rows.
+    fn efficient(&self) -> usize {
+        16
+    }
+
     fn saved(&self) -> usize {
         self.directions * self.trace().iter().sum::<usize>()
     }

@@ -1,0 +1,108 @@
+//! Optimizers that move each parameter by itself.
+
+use super::adagrad::AdagradRule;
+use super::adam::AdamRule;
+use super::rmsprop::RmsPropRule;
+use super::sgd::{MomentumRule, SgdRule};
+use crate::float::Float;
+use crate::kernels::simd::{Job, with_best};
+
+/// What an optimizer does to one number, with `N` numbers that it keeps for it. What is `#[inline(always)]` becomes vector
+/// instructions.
+pub(crate) trait Rule<E, const N: usize>: Copy {
+    /// The parameter `p` with gradient `g`, and what is kept, after a step.
+    fn next(self, p: E, g: E, kept: [E; N]) -> (E, [E; N]);
+}
+
+/// One step of an optimizer that moves each parameter by itself: any part of the parameters can be moved at any time.
+pub struct Pass<'a, E> {
+    pub(crate) rule: AnyRule<E>,
+    /// What the optimizer keeps for each parameter; empty where it keeps less.
+    pub(crate) kept: [&'a mut [E]; 3],
+}
+
+/// The rule of an optimizer of this crate, with its coefficients.
+#[derive(Clone, Copy)]
+pub(crate) enum AnyRule<E> {
+    Sgd(SgdRule<E>),
+    Momentum(MomentumRule<E>),
+    Adagrad(AdagradRule<E>),
+    RmsProp(RmsPropRule<E>),
+    Adam(AdamRule<E>),
+}
+
+impl<E: Float> Pass<'_, E> {
+    /// Moves all parameters.
+    pub(crate) fn apply(self, parameters: &mut [E], gradients: &[E]) {
+        self.rule.apply(parameters, gradients, self.kept);
+    }
+}
+
+impl<E: Float> AnyRule<E> {
+    /// How many numbers it keeps for each parameter.
+    pub(crate) fn keeps(&self) -> usize {
+        match self {
+            AnyRule::Sgd(_) => 0,
+            AnyRule::Momentum(_) | AnyRule::Adagrad(_) => 1,
+            AnyRule::Adam(_) => 2,
+            AnyRule::RmsProp(_) => 3,
+        }
+    }
+
+    /// Moves some parameters, with what is kept for them.
+    pub(crate) fn apply(&self, parameters: &mut [E], gradients: &[E], [a, b, c]: [&mut [E]; 3]) {
+        match *self {
+            AnyRule::Sgd(rule) => with_best(Moves { rule, parameters, gradients, kept: [] }),
+            AnyRule::Momentum(rule) => with_best(Moves { rule, parameters, gradients, kept: [a] }),
+            AnyRule::Adagrad(rule) => with_best(Moves { rule, parameters, gradients, kept: [a] }),
+            AnyRule::Adam(rule) => with_best(Moves { rule, parameters, gradients, kept: [a, b] }),
+            AnyRule::RmsProp(rule) => with_best(Moves { rule, parameters, gradients, kept: [a, b, c] }),
+        }
+    }
+}
+
+struct Moves<'a, E, R, const N: usize> {
+    rule: R,
+    parameters: &'a mut [E],
+    gradients: &'a [E],
+    kept: [&'a mut [E]; N],
+}
+
+impl<E: Float, R: Rule<E, N>, const N: usize> Job for Moves<'_, E, R, N> {
+    #[inline(always)]
+    fn run(self) {
+        let n = self.parameters.len().min(self.gradients.len());
+        let (parameters, gradients) = (&mut self.parameters[..n], &self.gradients[..n]);
+        let mut lists = self.kept;
+        for list in &mut lists {
+            *list = &mut core::mem::take(list)[..n];
+        }
+        for i in 0..n {
+            let mut kept = [E::zero(); N];
+            for j in 0..N {
+                kept[j] = lists[j][i];
+            }
+            (parameters[i], kept) = self.rule.next(parameters[i], gradients[i], kept);
+            for j in 0..N {
+                lists[j][i] = kept[j];
+            }
+        }
+    }
+}
+
+/// [`Optimizer`](super::Optimizer) for one that has a method `next`, which makes its [`Pass`].
+macro_rules! by_number {
+    ($Optimizer:ident) => {
+        impl<E: $crate::float::Float> $crate::learn::Optimizer<E> for $Optimizer<E> {
+            fn update(&mut self, parameters: &mut [E], gradients: &[E]) -> Result<(), $crate::error::Error> {
+                self.next(parameters.len())?.apply(parameters, gradients);
+                Ok(())
+            }
+
+            fn begin(&mut self, parameters: usize) -> Result<Option<$crate::learn::Pass<'_, E>>, $crate::error::Error> {
+                self.next(parameters).map(Some)
+            }
+        }
+    };
+}
+pub(crate) use by_number;
