@@ -63,8 +63,9 @@ pub(crate) struct Block {
 
 /// How many numbers a block has, if it can: they stay in the first-level cache.
 const BLOCK: usize = 8192;
-/// Rows of weights are taken in multiples of what a register tile has.
-const ROWS: usize = 12;
+/// Rows of weights are taken in multiples of this, whole register tiles, and of no less: each pass over the batch should be worth
+/// it.
+const ROWS: usize = 24;
 
 /// What a value is when the next position of a sequence is shown: what another one is now.
 pub(crate) struct Carried {
@@ -401,8 +402,7 @@ fn blocks<E>(nodes: &[Node<E>], params: usize) -> Vec<Block> {
         let Some(step) = node.step.deferred() else { continue };
         for range in learned(node) {
             let row = step.row(range.start - node.params.start);
-            let rows = BLOCK / row;
-            let rows = if rows > ROWS { rows - rows % ROWS } else { rows.max(ROWS / 2) };
+            let rows = (BLOCK / row / ROWS).max(1) * ROWS;
             let of_node = cut(range, rows * row).map(|params| Block { params, node: Some(i) });
             blocks.extend(of_node);
         }

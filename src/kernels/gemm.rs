@@ -7,7 +7,7 @@
 //! How an element is summed depends on the sizes alone, so the result does not depend on how rows are shared out among calls
 //! of one size.
 
-use super::simd::{Kernel, Lanes, Vector};
+use super::simd::{Job, Kernel, Lanes, Vector, with_best};
 use super::tile::{Sums, inner, outer, totals};
 use core::mem::MaybeUninit;
 
@@ -68,7 +68,9 @@ pub(crate) fn gemm_rows<E: Element>(size: Size, a: Mat<'_, E>, b: Mat<'_, E>, ad
         return;
     }
     let product = Product { size, a, b, add, c: c.data, stride: c.stride };
-    if a.col == 1 && b.row == 1 && k >= LONG && m <= FEW {
+    if k == 1 && b.col == 1 {
+        with_best(Outer(product));
+    } else if a.col == 1 && b.row == 1 && k >= LONG && m <= FEW {
         E::run(Dots(product));
     } else if a.col == 1 {
         E::run(product);
@@ -381,12 +383,34 @@ impl<E: Element> Kernel<E> for Packed<'_, '_, E> {
 fn pack_rows<'p, E: Element>(panel: &'p mut [MaybeUninit<E>], a: Mat<'_, E>, [height, depth]: [usize; 2]) -> Mat<'p, E> {
     let panel = &mut panel[..height * depth];
     for (p, to) in panel.chunks_exact_mut(height).enumerate() {
-        for (i, to) in to.iter_mut().enumerate() {
-            to.write(a.data[i * a.row + p * a.col]);
+        let column = &a.data[p * a.col..];
+        // Told apart so that what is usual is a loop over neighbours.
+        if a.row == 1 {
+            to.iter_mut().zip(column).for_each(|(to, &x)| _ = to.write(x));
+        } else {
+            to.iter_mut().zip(column.iter().step_by(a.row)).for_each(|(to, &x)| _ = to.write(x));
         }
     }
     // SAFETY: all numbers of the panel have just been written.
     Mat { data: unsafe { &*(&raw const *panel as *const [E]) }, row: 1, col: height }
+}
+
+/// A product of a column and a row: there is nothing to sum, so it is as fast as memory.
+struct Outer<'a, 'c, E>(Product<'a, 'c, E>);
+
+impl<E: Element> Job for Outer<'_, '_, E> {
+    #[inline(always)]
+    fn run(self) {
+        let Product { size: Size { m, n, .. }, a, b, add, c, stride } = self.0;
+        for i in 0..m {
+            let (x, to) = (a.data[i * a.row], &mut c[i * stride..][..n]);
+            if add {
+                to.iter_mut().zip(b.data).for_each(|(to, &b)| *to += x * b);
+            } else {
+                to.iter_mut().zip(b.data).for_each(|(to, &b)| *to = x * b);
+            }
+        }
+    }
 }
 
 /// A product whose `A` and `B` are contiguous along `k`.
@@ -493,7 +517,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn products_of_any_size_and_stride(m in 1..20usize, n in 1..70usize, k in 1..300usize, gap in 0..3usize, flip_a: bool, flip_b: bool, add: bool) {
+        fn products_of_any_size_and_stride(m in 1..100usize, n in 1..70usize, k in prop_oneof![1..3usize, 1..300usize], gap in 0..3usize, flip_a: bool, flip_b: bool, add: bool) {
             let data: Vec<f64> = (0..m.max(n) * k).map(|i| ((i * 37 % 101) as f64 - 50.0) / 64.0).collect();
             let a = if flip_a { Mat::rows(&data, m).transposed() } else { Mat::rows(&data, k) };
             let b = if flip_b { Mat::rows(&data, k).transposed() } else { Mat::rows(&data, n) };
