@@ -1,35 +1,88 @@
 //! Sums, and the largest of some numbers.
 
+use super::simd::{Job, with_best};
 use core::ops::AddAssign;
 use num_traits::Float;
 
-/// The sum of some numbers; always in the same order.
+/// How many partial sums there are that do not wait for one another.
+const PARTS: usize = 16;
+
+/// A sum to which numbers are added block by block; what is behind the last whole block has a sum of its own. The order is
+/// always the same, whatever the registers.
+#[derive(Clone, Copy)]
+pub(crate) struct Partial<E> {
+    blocks: [E; PARTS],
+    rest: E,
+}
+
+impl<E: Float + AddAssign> Partial<E> {
+    #[inline(always)]
+    pub(crate) fn new() -> Self {
+        Partial { blocks: [E::zero(); PARTS], rest: E::zero() }
+    }
+
+    /// Adds `Σ f(x)`.
+    #[inline(always)]
+    pub(crate) fn add(mut self, numbers: &[E], f: impl Fn(E) -> E) -> Self {
+        let (blocks, rest) = numbers.as_chunks::<PARTS>();
+        for block in blocks {
+            for (sum, &x) in self.blocks.iter_mut().zip(block) {
+                *sum += f(x);
+            }
+        }
+        for &x in rest {
+            self.rest += f(x);
+        }
+        self
+    }
+
+    /// Adds `Σ f(a) b`.
+    #[inline(always)]
+    pub(crate) fn add_products(mut self, a: &[E], b: &[E], f: impl Fn(E) -> E) -> Self {
+        let ((a_blocks, a_rest), (b_blocks, b_rest)) = (a.as_chunks::<PARTS>(), b.as_chunks::<PARTS>());
+        for (a, b) in a_blocks.iter().zip(b_blocks) {
+            for (sum, (&a, &b)) in self.blocks.iter_mut().zip(a.iter().zip(b)) {
+                *sum += f(a) * b;
+            }
+        }
+        for (&a, &b) in a_rest.iter().zip(b_rest) {
+            self.rest += f(a) * b;
+        }
+        self
+    }
+
+    /// All of it, halves upon halves.
+    #[inline(always)]
+    pub(crate) fn total(self) -> E {
+        let Partial { mut blocks, rest } = self;
+        for half in [PARTS / 2, PARTS / 4, PARTS / 8, PARTS / 16] {
+            let (sums, others) = blocks.split_at_mut(half);
+            sums.iter_mut().zip(others).for_each(|(sum, &mut other)| *sum += other);
+        }
+        blocks[0] + rest
+    }
+}
+
+/// The sum of some numbers.
+#[inline(always)]
 pub(crate) fn sum<E: Float + AddAssign>(numbers: &[E]) -> E {
     sum_of(numbers, |x| x)
 }
 
-/// `Σ f(x)`, in eight partial sums that do not wait for one another; always in the same order.
+/// `Σ f(x)`
 #[inline(always)]
 pub(crate) fn sum_of<E: Float + AddAssign>(numbers: &[E], f: impl Fn(E) -> E) -> E {
-    let (blocks, rest) = numbers.as_chunks::<8>();
-    let mut partial = [E::zero(); 8];
-    for block in blocks {
-        partial.iter_mut().zip(block).for_each(|(sum, &x)| *sum += f(x));
-    }
-    rest.iter().fold(total(partial), |sum, &x| sum + f(x))
+    Partial::new().add(numbers, f).total()
 }
 
-/// `Σ a b`, summed in the same way.
+/// `Σ a b`
+#[inline(always)]
 pub(crate) fn dot<E: Float + AddAssign>(a: &[E], b: &[E]) -> E {
-    let ((a_blocks, a_rest), (b_blocks, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
-    let mut partial = [E::zero(); 8];
-    for (a, b) in a_blocks.iter().zip(b_blocks) {
-        partial.iter_mut().zip(a.iter().zip(b)).for_each(|(sum, (&a, &b))| *sum += a * b);
-    }
-    a_rest.iter().zip(b_rest).fold(total(partial), |sum, (&a, &b)| sum + a * b)
+    Partial::new().add_products(a, b, |a| a).total()
 }
 
 /// The largest number; less than all where there is none. One that is not a number is passed over.
+#[inline(always)]
 pub(crate) fn largest<E: Float>(numbers: &[E]) -> E {
     let larger = |a: E, b: E| if b > a { b } else { a };
     let (blocks, rest) = numbers.as_chunks::<8>();
@@ -40,8 +93,28 @@ pub(crate) fn largest<E: Float>(numbers: &[E]) -> E {
     partial.into_iter().chain(rest.iter().copied()).fold(E::neg_infinity(), larger)
 }
 
-fn total<E: Float>(partial: [E; 8]) -> E {
-    partial.into_iter().fold(E::zero(), |sum, x| sum + x)
+/// Adds to each number of `sums` a run of numbers, for samples of as many runs: the gradient of biases.
+pub(crate) fn add_runs<E: Float + AddAssign>(numbers: &[E], run: usize, sums: &mut [E]) {
+    if !sums.is_empty() {
+        with_best(AddRuns { numbers, run, sums });
+    }
+}
+
+struct AddRuns<'a, E> {
+    numbers: &'a [E],
+    run: usize,
+    sums: &'a mut [E],
+}
+
+impl<E: Float + AddAssign> Job for AddRuns<'_, E> {
+    #[inline(always)]
+    fn run(self) {
+        for sample in self.numbers.chunks_exact(self.sums.len() * self.run) {
+            for (to, run) in self.sums.iter_mut().zip(sample.chunks_exact(self.run)) {
+                *to += sum(run);
+            }
+        }
+    }
 }
 
 /// Adds all rows to one, which is as long as each; an empty one has none.
@@ -55,7 +128,7 @@ pub(crate) fn add_rows<E: Float + AddAssign>(rows: &[E], sum: &mut [E]) {
 
 #[cfg(test)]
 mod tests {
-    use super::{dot, largest, sum, sum_of};
+    use super::{add_runs, dot, largest, sum, sum_of};
 
     #[test]
     fn sums_of_any_length() {
@@ -65,6 +138,9 @@ mod tests {
             assert_eq!(sum(&numbers), f64::from(len * (len + 1) / 2));
             assert_eq!(sum_of(&numbers, |x| x * x), squares);
             assert_eq!(dot(&numbers, &numbers), squares);
+            let mut runs = [1.0, 2.0];
+            add_runs(&numbers.repeat(4), numbers.len().max(1), &mut runs);
+            assert_eq!(runs, [1.0, 2.0].map(|x| x + 2.0 * sum(&numbers)));
         }
     }
 

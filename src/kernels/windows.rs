@@ -13,6 +13,31 @@ pub(crate) struct Windows {
     bounds: Vec<usize>,
     /// What the mean over each window divides by.
     divisors: Vec<usize>,
+    /// How they share out the image, if they do.
+    pub tiles: Option<Tiles>,
+}
+
+/// Windows of one size that lie side by side and do not overlap. Rows and columns of the image can be left over at its end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tiles {
+    pub image: [usize; 2],
+    /// The size of a window.
+    pub size: [usize; 2],
+    /// How many windows there are along each axis.
+    pub count: [usize; 2],
+}
+
+impl Tiles {
+    fn of(g: &Geometry) -> Option<Self> {
+        let dense = g.padding == [0, 0] && g.dilation == [1, 1] && g.stride == g.kernel;
+        let whole = (0..2).all(|axis| g.output[axis] == g.image[axis] / g.kernel[axis]);
+        (dense && whole).then_some(Tiles { image: g.image, size: g.kernel, count: g.output })
+    }
+
+    /// Whether some pixels are in no window.
+    pub(crate) fn leave_some(&self) -> bool {
+        (0..2).any(|axis| self.count[axis] * self.size[axis] < self.image[axis])
+    }
 }
 
 /// One window.
@@ -27,13 +52,13 @@ pub(crate) struct Window<'a> {
 impl Windows {
     fn new(pixels: usize) -> Self {
         assert!(pixels <= u32::MAX as usize, "an image has at most 2^32 pixels");
-        Windows { pixels, seen: Vec::new(), bounds: vec![0], divisors: Vec::new() }
+        Windows { pixels, seen: Vec::new(), bounds: vec![0], divisors: Vec::new(), tiles: None }
     }
 
     /// The windows of a sliding kernel; a mean divides by the pixels seen or, with `count_padding`, by the kernel's size,
     /// in which the padding counts.
     pub(crate) fn sliding(g: &Geometry, count_padding: bool) -> Self {
-        let mut windows = Windows::new(g.pixels());
+        let mut windows = Windows { tiles: Tiles::of(g), ..Windows::new(g.pixels()) };
         for at in grid(g.output) {
             windows.push(grid(g.kernel).filter_map(|tap| g.pixel(tap, at)), count_padding.then(|| g.taps()));
         }

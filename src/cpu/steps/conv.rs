@@ -5,7 +5,7 @@ use crate::float::Float;
 use crate::kernels::conv::{Correlate, CorrelateBack, Filter, Place, Planes, Tap, Walk};
 use crate::kernels::frame::Frame;
 use crate::kernels::geometry::{Geometry, grid};
-use crate::kernels::sum::sum;
+use crate::kernels::sum::add_runs;
 
 /// Filters over images `x`, `[in_channels, pixels]`, and what they see, `y`, `[out_channels, windows]`; their `weight` is
 /// `[out_channels, in_channels / groups, kh, kw]`.
@@ -321,15 +321,6 @@ impl Phase {
     }
 }
 
-/// Adds up the gradient of each channel's bias over samples `[channels, places]`.
-fn add_bias<E: Float>(d_output: &[E], [channels, places]: [usize; 2], d_bias: &mut [E]) {
-    for dy in d_output.chunks_exact(channels * places) {
-        for (d, channel) in d_bias.iter_mut().zip(dy.chunks_exact(places)) {
-            *d += sum(channel);
-        }
-    }
-}
-
 /// Cross-correlation; the parameters are the filters' weight, then `bias` `[out_channels]`.
 pub(crate) struct Conv {
     pub filters: Filters,
@@ -348,7 +339,7 @@ impl<E: Float> Step<E> for Conv {
     fn backward(&self, mut at: Backward<'_, E>) {
         let (d_input, weights) = (at.d_input(), self.filters.weights());
         let (d_weight, d_bias) = at.d_params.split_at_mut(weights);
-        add_bias(at.d_output, [self.filters.out_channels, self.filters.geometry.windows()], d_bias);
+        add_runs(at.d_output, self.filters.geometry.windows(), d_bias);
         self.filters.correlate(at.input, at.d_output, at.scratch, d_weight);
         if let Some(dx) = d_input {
             self.filters.spread(&at.params[..weights], &[], at.d_output, at.scratch, dx.add, dx.to);
@@ -374,7 +365,7 @@ impl<E: Float> Step<E> for ConvTranspose {
     fn backward(&self, mut at: Backward<'_, E>) {
         let (d_input, weights) = (at.d_input(), self.filters.weights());
         let (d_weight, d_bias) = at.d_params.split_at_mut(weights);
-        add_bias(at.d_output, [self.filters.in_channels, self.filters.geometry.pixels()], d_bias);
+        add_runs(at.d_output, self.filters.geometry.pixels(), d_bias);
         self.filters.correlate(at.d_output, at.input, at.scratch, d_weight);
         if let Some(dx) = d_input {
             self.filters.see(&at.params[..weights], &[], at.d_output, at.scratch, dx.add, dx.to);

@@ -1,8 +1,9 @@
 //! Rows of numbers with mean 0 and variance 1.
 
-use super::{Backward, Forward, Gradient, Step};
+use super::{Backward, Forward, Step};
 use crate::float::Float;
 use crate::kernels::moments::Moments;
+use crate::kernels::simd::{Job, with_best};
 use crate::kernels::sum::{dot, sum};
 use crate::layers::normalization::Normalization;
 
@@ -11,6 +12,7 @@ pub(crate) struct Normalize(pub Normalization);
 
 impl Normalize {
     /// Which of the parameters belong to a row.
+    #[inline(always)]
     fn weights(&self, row: usize) -> core::ops::Range<usize> {
         let weights = self.0.row / self.0.run;
         let first = row * weights % self.0.weights;
@@ -25,44 +27,72 @@ impl<E: Float> Step<E> for Normalize {
     }
 
     fn forward(&self, at: Forward<'_, E>) {
-        let (weight, bias) = at.params.split_at(self.0.weights);
-        let rows = at.input().chunks_exact(self.0.row).zip(at.output.chunks_exact_mut(self.0.row));
+        with_best(Rows { step: self, at });
+    }
+
+    fn backward(&self, at: Backward<'_, E>) {
+        with_best(RowsBack { step: self, at });
+    }
+}
+
+struct Rows<'a, E> {
+    step: &'a Normalize,
+    at: Forward<'a, E>,
+}
+
+impl<E: Float> Job for Rows<'_, E> {
+    #[inline(always)]
+    fn run(self) {
+        let Rows { step, at } = self;
+        let Normalization { row, weights, epsilon, .. } = step.0;
+        let (weight, bias) = at.params.split_at(weights);
+        let rows = at.inputs[0].chunks_exact(row).zip(at.output.chunks_exact_mut(row));
         for (i, (x, y)) in rows.enumerate() {
-            Moments::of(x, E::of(self.0.epsilon)).normalize(x, y);
-            if self.0.weights > 0 {
-                let own = self.weights(i);
+            Moments::of(x, E::of(epsilon)).normalize(x, y);
+            if weights > 0 {
+                let own = step.weights(i);
                 scale(y, &weight[own.clone()]);
                 shift(y, &bias[own]);
             }
         }
     }
+}
 
-    /// `x̂` is computed anew: that costs less than a place to keep it.
-    fn backward(&self, mut at: Backward<'_, E>) {
+/// `x̂` is computed anew: that costs less than a place to keep it.
+struct RowsBack<'a, E> {
+    step: &'a Normalize,
+    at: Backward<'a, E>,
+}
+
+impl<E: Float> Job for RowsBack<'_, E> {
+    #[inline(always)]
+    fn run(self) {
+        let RowsBack { step, mut at } = self;
+        let Normalization { row, weights, epsilon, .. } = step.0;
         let mut d_input = at.d_input();
-        let (weight, _) = at.params.split_at(self.0.weights);
-        let (d_weight, d_bias) = at.d_params.split_at_mut(self.0.weights);
-        let (normal, d_normal) = at.scratch[..2 * self.0.row].split_at_mut(self.0.row);
-        let rows = at.input.chunks_exact(self.0.row).zip(at.d_output.chunks_exact(self.0.row));
+        let weight = &at.params[..weights];
+        let (d_weight, d_bias) = at.d_params.split_at_mut(weights);
+        let (normal, d_normal) = at.scratch[..2 * row].split_at_mut(row);
+        let rows = at.input.chunks_exact(row).zip(at.d_output.chunks_exact(row));
         for (i, (x, dy)) in rows.enumerate() {
-            let moments = Moments::of(x, E::of(self.0.epsilon));
+            let moments = Moments::of(x, E::of(epsilon));
             moments.normalize(x, normal);
             d_normal.copy_from_slice(dy);
-            if self.0.weights > 0 {
-                let own = self.weights(i);
+            if weights > 0 {
+                let own = step.weights(i);
                 add_products(&mut d_weight[own.clone()], dy, normal);
                 add_sums(&mut d_bias[own.clone()], dy);
                 scale(d_normal, &weight[own]);
             }
             if let Some(dx) = &mut d_input {
-                let to = &mut dx.to[i * self.0.row..][..self.0.row];
-                Gradient { to, add: dx.add }.put(moments.gradient(normal, d_normal));
+                moments.gradient(normal, d_normal, &mut dx.to[i * row..][..row], dx.add);
             }
         }
     }
 }
 
 /// `y *= w`, where each weight belongs to as many numbers.
+#[inline(always)]
 fn scale<E: Float>(y: &mut [E], weight: &[E]) {
     if y.len() == weight.len() {
         return y.iter_mut().zip(weight).for_each(|(y, &w)| *y *= w);
@@ -73,6 +103,7 @@ fn scale<E: Float>(y: &mut [E], weight: &[E]) {
 }
 
 /// `y += b`
+#[inline(always)]
 fn shift<E: Float>(y: &mut [E], bias: &[E]) {
     if y.len() == bias.len() {
         return y.iter_mut().zip(bias).for_each(|(y, &b)| *y += b);
@@ -83,6 +114,7 @@ fn shift<E: Float>(y: &mut [E], bias: &[E]) {
 }
 
 /// The gradient of [`scale`]: `dw += Σ dy y` over the numbers of each weight.
+#[inline(always)]
 fn add_products<E: Float>(d_weight: &mut [E], dy: &[E], y: &[E]) {
     if y.len() == d_weight.len() {
         return d_weight.iter_mut().zip(dy.iter().zip(y)).for_each(|(d, (&dy, &y))| *d += dy * y);
@@ -94,6 +126,7 @@ fn add_products<E: Float>(d_weight: &mut [E], dy: &[E], y: &[E]) {
 }
 
 /// The gradient of [`shift`]: `db += Σ dy`.
+#[inline(always)]
 fn add_sums<E: Float>(d_bias: &mut [E], dy: &[E]) {
     if dy.len() == d_bias.len() {
         return d_bias.iter_mut().zip(dy).for_each(|(d, &dy)| *d += dy);
