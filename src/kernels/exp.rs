@@ -4,6 +4,11 @@
 //! `exp(x) = 2ⁿ exp(r)`, where `n` is `x / ln 2` rounded, and `exp(r)` is its Taylor series as far as the number type can
 //! tell. Products and sums are rounded one by one and never fused: a number gives the same bits in every place of a slice,
 //! and on every processor.
+//!
+//! What would be below the normal numbers, `exp` gives as 0, so that softmax, attention, gates and their kind start no denormal
+//! numbers. Nothing more is promised: sums and products are those of IEEE 754, denormal numbers and all, because the mode of
+//! the processor that would flush them belongs to the thread, and so to the caller. Whoever multiplies their way down there
+//! gets the exact numbers, slowly.
 
 use super::simd::{Job, with_best};
 use crate::float::Float;
@@ -216,6 +221,8 @@ mod tests {
         }
         assert_eq!([exp(zero), tanh(zero), sigmoid(zero)], [one, zero, E::of(0.5)]);
         assert!(tanh(-zero).is_sign_negative());
+        let denormal = E::min_positive_value() / E::of(8.0);
+        assert_eq!([tanh(denormal), tanh(-denormal), exp(denormal)], [denormal, -denormal, one]);
         let [cdf, bell] = normal(E::nan());
         assert!([exp(E::nan()), tanh(E::nan()), sigmoid(E::nan()), cdf, bell].iter().all(|y| y.is_nan()));
     }

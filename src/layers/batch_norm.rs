@@ -389,7 +389,7 @@ impl<E: Float> Step<E> for BatchNormStep {
             let (slope, shift) = at.d_params.split_at_mut(c);
             match (at.batch, at.noise) {
                 // The sums over the whole batch are known; its first chunk adds them for all.
-                (Some(known), Some((_, first))) if first == 0 => {
+                (Some(known), Some((_, 0))) => {
                     shift.iter_mut().zip(&known.numbers[2 * c..]).for_each(|(to, &sum)| *to += sum);
                     slope.iter_mut().zip(&known.numbers[3 * c..]).for_each(|(to, &sum)| *to += sum);
                 }

@@ -1,9 +1,10 @@
 //! Dropout.
 
 use super::Leaf;
-use crate::cpu::steps::{Backward, Forward, Step};
+use crate::cpu::steps::{Backward, Forward, Gradient, Step};
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
+use crate::kernels::simd::{Job, with_best};
 use crate::noise::Noise;
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Label, Layer, Message, Param, Problem, Reach, Spec};
@@ -84,8 +85,8 @@ impl DropoutSpec {
             return Ok(x);
         }
         let numel = x.samples() * y.numel();
-        let factors = self.factors(site.noise(), y.numel()).take(numel).collect();
-        let factors = site.constant(factors, (numel,))?;
+        let factors = self.factors(site.noise(), y.numel());
+        let factors = site.constant((0..numel).map(|i| factors.at(i)).collect(), (numel,))?;
         x.map(|x| x.try_mul(factors))
     }
 
@@ -93,29 +94,62 @@ impl DropoutSpec {
         planner.step(*self, &[x], y)
     }
 
-    /// What each number is multiplied with, 0 or `1 / (1 - p)`, for samples of a batch that begin with number `first`;
-    /// without noise 1.
-    fn factors<E: Float>(&self, noise: Option<(Noise, usize)>, numel: usize) -> impl Iterator<Item = E> {
+    /// The factors of samples of a batch that begin with number `first`.
+    fn factors<E: Float>(&self, noise: Option<(Noise, usize)>, numel: usize) -> Factors<E> {
         let p = self.numerator as f64 / self.denominator as f64;
-        let (kept, begin) = (E::of(1.0 / (1.0 - p)), noise.map_or(0, |(_, first)| (first * numel) as u64));
-        (begin..).map(move |i| match noise {
-            Some((noise, _)) if noise.uniform(i) < p => E::zero(),
-            Some(_) => kept,
+        let random = noise.map(|(noise, first)| (noise, (first * numel) as u64));
+        Factors { random, limit: Noise::limit(p), kept: E::of(1.0 / (1.0 - p)) }
+    }
+}
+
+/// What each number is multiplied with: 0 or `1 / (1 - p)`; without noise 1.
+#[derive(Clone, Copy)]
+struct Factors<E> {
+    /// The noise, and the index of the first number.
+    random: Option<(Noise, u64)>,
+    limit: i64,
+    kept: E,
+}
+
+impl<E: Float> Factors<E> {
+    #[inline(always)]
+    fn at(&self, i: usize) -> E {
+        match self.random {
+            Some((noise, begin)) if noise.is_below(self.limit, begin + i as u64) => E::zero(),
+            Some(_) => self.kept,
             None => E::one(),
-        })
+        }
+    }
+}
+
+/// `y = m x`, or added to `y`.
+struct Multiply<'a, E> {
+    factors: Factors<E>,
+    x: &'a [E],
+    y: Gradient<'a, E>,
+}
+
+impl<E: Float> Job for Multiply<'_, E> {
+    #[inline(always)]
+    fn run(self) {
+        let Gradient { to, add } = self.y;
+        for (i, (y, &x)) in to.iter_mut().zip(self.x).enumerate() {
+            let product = x * self.factors.at(i);
+            *y = if add { *y + product } else { product };
+        }
     }
 }
 
 impl<E: Float> Step<E> for DropoutSpec {
     fn forward(&self, at: Forward<'_, E>) {
         let factors = self.factors(at.noise, at.output.len() / at.samples);
-        at.output.iter_mut().zip(at.inputs[0]).zip(factors).for_each(|((y, &x), factor): (_, E)| *y = x * factor);
+        with_best(Multiply { factors, x: at.inputs[0], y: Gradient { to: at.output, add: false } });
     }
 
     fn backward(&self, mut at: Backward<'_, E>) {
         let factors = self.factors(at.noise, at.output.len() / at.samples);
-        if let Some(mut dx) = at.d_input() {
-            dx.put(at.d_output.iter().zip(factors).map(|(&dy, factor): (_, E)| dy * factor));
+        if let Some(dx) = at.d_input() {
+            with_best(Multiply { factors, x: at.d_output, y: dx });
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Softmax and its logarithm.
 
 use super::Leaf;
-use crate::cpu::steps::{Backward, Forward, Step};
+use crate::cpu::steps::{Backward, Forward, Gradient, Step};
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
-use crate::kernels::exp::exp_minus;
-use crate::kernels::sum::{largest, sum};
+use crate::kernels::exp::exp;
+use crate::kernels::simd::{Job, with_best};
+use crate::kernels::sum::{dot, largest, sum};
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Label, Layer, Message, Param, Problem, Reach, Spec};
 use dfdx::shapes::Axis;
@@ -153,56 +154,101 @@ struct SoftmaxStep {
     log: bool,
 }
 
-impl SoftmaxStep {
-    /// The softmax, or its logarithm, of numbers that follow one another.
-    fn row<E: Float>(&self, x: &[E], y: &mut [E]) {
-        let max = largest(x);
-        exp_minus(x, max, y);
-        let sum = sum(y);
-        if self.log {
-            let log_sum = sum.ln();
-            y.iter_mut().zip(x).for_each(|(y, &x)| *y = x - max - log_sum);
-        } else {
-            y.iter_mut().for_each(|y| *y /= sum);
+/// The softmax, or its logarithm, of numbers that follow one another.
+#[inline(always)]
+fn softmax<E: Float>(log: bool, x: &[E], y: &mut [E]) {
+    let max = largest(x);
+    y.iter_mut().zip(x).for_each(|(y, &x)| *y = exp(x - max));
+    let sum = sum(y);
+    if log {
+        let log_sum = sum.ln();
+        y.iter_mut().zip(x).for_each(|(y, &x)| *y = x - max - log_sum);
+    } else {
+        y.iter_mut().for_each(|y| *y /= sum);
+    }
+}
+
+/// The gradient of [`softmax`].
+#[inline(always)]
+fn softmax_back<E: Float>(log: bool, y: &[E], dy: &[E], Gradient { to, add }: Gradient<'_, E>) {
+    let numbers = to.iter_mut().zip(y.iter().zip(dy));
+    let sum = if log { sum(dy) } else { dot(dy, y) };
+    for (dx, (&y, &dy)) in numbers {
+        let before = if add { *dx } else { E::zero() };
+        *dx = before + if log { dy - exp(y) * sum } else { y * (dy - sum) };
+    }
+}
+
+/// Lines that lie one behind the other.
+struct Rows<'a, E> {
+    len: usize,
+    log: bool,
+    x: &'a [E],
+    y: &'a mut [E],
+}
+
+impl<E: Float> Job for Rows<'_, E> {
+    #[inline(always)]
+    fn run(self) {
+        for (x, y) in self.x.chunks_exact(self.len).zip(self.y.chunks_exact_mut(self.len)) {
+            softmax(self.log, x, y);
+        }
+    }
+}
+
+struct RowsBack<'a, E> {
+    len: usize,
+    log: bool,
+    y: &'a [E],
+    dy: &'a [E],
+    dx: Gradient<'a, E>,
+}
+
+impl<E: Float> Job for RowsBack<'_, E> {
+    #[inline(always)]
+    fn run(self) {
+        let rows = self.y.chunks_exact(self.len).zip(self.dy.chunks_exact(self.len));
+        for (to, (y, dy)) in self.dx.to.chunks_exact_mut(self.len).zip(rows) {
+            softmax_back(self.log, y, dy, Gradient { to, add: self.dx.add });
         }
     }
 }
 
 impl<E: Float> Step<E> for SoftmaxStep {
-    /// Two lines, one behind the other.
+    /// Three lines, one behind the other.
     fn scratch(&self) -> usize {
-        2 * self.lines.len
+        3 * self.lines.len
     }
 
     fn forward(&self, at: Forward<'_, E>) {
-        let (x, y, len) = (at.inputs[0], at.output, self.lines.len);
-        if self.lines.stride == 1 {
-            return x.chunks_exact(len).zip(y.chunks_exact_mut(len)).for_each(|(x, y)| self.row(x, y));
+        let (x, y, Lines { len, stride }, log) = (at.inputs[0], at.output, self.lines, self.log);
+        if stride == 1 {
+            return with_best(Rows { len, log, x, y });
         }
         let (x_line, y_line) = at.scratch[..2 * len].split_at_mut(len);
         for begin in self.lines.begins(x.len()) {
             let line = self.lines.line(begin);
             x_line.iter_mut().zip(line.clone()).for_each(|(to, i)| *to = x[i]);
-            self.row(x_line, y_line);
+            with_best(Rows { len, log, x: x_line, y: y_line });
             y_line.iter().zip(line).for_each(|(&from, i)| y[i] = from);
         }
     }
 
     fn backward(&self, mut at: Backward<'_, E>) {
-        let Some(mut dx) = at.d_input() else { return };
-        let (y, dy, dx) = (at.output, at.d_output, dx.accumulate());
-        let (y_line, p_line) = at.scratch[..2 * self.lines.len].split_at_mut(self.lines.len);
+        let Some(dx) = at.d_input() else { return };
+        let (y, dy, Lines { len, stride }, log) = (at.output, at.d_output, self.lines, self.log);
+        if stride == 1 {
+            return with_best(RowsBack { len, log, y, dy, dx });
+        }
+        let (y_line, rest) = at.scratch[..3 * len].split_at_mut(len);
+        let (dy_line, dx_line) = rest.split_at_mut(len);
         for begin in self.lines.begins(y.len()) {
             let line = self.lines.line(begin);
-            if self.log {
-                y_line.iter_mut().zip(line.clone()).for_each(|(to, i)| *to = y[i]);
-                exp_minus(y_line, E::zero(), p_line);
-                let sum = line.clone().fold(E::zero(), |sum, i| sum + dy[i]);
-                line.zip(p_line.iter()).for_each(|(i, &p)| dx[i] += dy[i] - p * sum);
-            } else {
-                let dot = line.clone().fold(E::zero(), |sum, i| sum + dy[i] * y[i]);
-                line.for_each(|i| dx[i] += y[i] * (dy[i] - dot));
+            for (i, at) in line.clone().enumerate() {
+                (y_line[i], dy_line[i], dx_line[i]) = (y[at], dy[at], dx.to[at]);
             }
+            with_best(RowsBack { len, log, y: y_line, dy: dy_line, dx: Gradient { to: dx_line, add: dx.add } });
+            line.zip(dx_line.iter()).for_each(|(at, &from)| dx.to[at] = from);
         }
     }
 }

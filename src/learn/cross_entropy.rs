@@ -4,7 +4,10 @@ use super::Loss;
 use crate::data::{Labels, Values};
 use crate::engine::Flat;
 use crate::float::Float;
-use crate::kernels::exp::{exp, exp_minus};
+use crate::kernels::exp::exp;
+use crate::kernels::simd::{Job, with_best};
+use crate::kernels::sum::{largest, sum};
+use core::ops::Range;
 use dfdx::prelude::{ReshapeTo, SumTo, TryMul};
 use dfdx::shapes::{Axis, ConstDim, ConstShape, Rank0};
 use dfdx::tensor::{Tape, Tensor};
@@ -56,31 +59,10 @@ impl CrossEntropy {
         d_outputs: &mut [E],
     ) -> E {
         let (keep, spread) = self.shares::<E>(classes);
-        let mut sum = E::zero();
-        let blocks = outputs.chunks_exact(classes * places).zip(d_outputs.chunks_exact_mut(classes * places));
-        for (sample, (y, d)) in blocks.enumerate() {
-            for place in 0..places {
-                let at = |class: usize| class * places + place;
-                let max = (0..classes).fold(E::neg_infinity(), |max, c| max.max(y[at(c)]));
-                if places == 1 {
-                    exp_minus(y, max, d);
-                } else {
-                    (0..classes).for_each(|c| d[at(c)] = exp(y[at(c)] - max));
-                }
-                let norm = (0..classes).fold(E::zero(), |norm, c| norm + d[at(c)]);
-                let log_norm = norm.ln();
-                let target = |class| keep * target(sample, class, place) + spread;
-                let share = (0..classes).fold(E::zero(), |total, c| total + target(c)) / norm;
-                for class in 0..classes {
-                    let t = target(class);
-                    if t != E::zero() {
-                        sum += t * (log_norm - (y[at(class)] - max));
-                    }
-                    d[at(class)] = (d[at(class)] * share - t) * scale;
-                }
-            }
-        }
-        sum * scale
+        let mut sums = [E::zero(); LANES];
+        let target = |sample, class, place| keep * target(sample, class, place) + spread;
+        with_best(Summing { y: outputs, classes, places, target, scale, d: d_outputs, sums: &mut sums });
+        sum(&sums) * scale
     }
 
     /// What is left of a target, and what every class gets.
@@ -102,11 +84,105 @@ impl CrossEntropy {
     }
 }
 
+/// How many places are looked at together.
+const LANES: usize = 16;
+
+/// Loss and gradient of all samples: places lie in the lanes or, where there is but one, classes. The loss is left in partial
+/// sums.
+struct Summing<'a, E, F> {
+    y: &'a [E],
+    classes: usize,
+    places: usize,
+    target: F,
+    scale: E,
+    d: &'a mut [E],
+    sums: &'a mut [E; LANES],
+}
+
+impl<E: Float, F: Fn(usize, usize, usize) -> E> Job for Summing<'_, E, F> {
+    #[inline(always)]
+    fn run(self) {
+        let Summing { y, classes, places, target, scale, d, sums } = self;
+        let samples = y.chunks_exact(classes * places).zip(d.chunks_exact_mut(classes * places));
+        for (sample, (y, d)) in samples.enumerate() {
+            if places == 1 {
+                sums[sample % LANES] += one_place(y, |class| target(sample, class, 0), scale, d);
+                continue;
+            }
+            let whole = places / LANES;
+            for first in (0..whole).map(|block| block * LANES) {
+                some_places(y, first..first + LANES, places, |class, place| target(sample, class, place), scale, d, sums);
+            }
+            some_places(y, whole * LANES..places, places, |class, place| target(sample, class, place), scale, d, sums);
+        }
+    }
+}
+
+/// The loss of a place with logits `y`, whose gradient is written to `d`.
+#[inline(always)]
+fn one_place<E: Float>(y: &[E], target: impl Fn(usize) -> E, scale: E, d: &mut [E]) -> E {
+    let max = largest(y);
+    for (d, &y) in d.iter_mut().zip(y) {
+        *d = exp(y - max);
+    }
+    let norm = sum(d);
+    let (log_norm, share) = (norm.ln(), (0..y.len()).fold(E::zero(), |total, class| total + target(class)) / norm);
+    let mut loss = E::zero();
+    for (class, (d, &y)) in d.iter_mut().zip(y).enumerate() {
+        let t = target(class);
+        loss += term(t, log_norm, y - max);
+        *d = (*d * share - t) * scale;
+    }
+    loss
+}
+
+/// The same for at most [`LANES`] places that follow one another, whose losses are added to the sums.
+#[inline(always)]
+fn some_places<E: Float>(y: &[E], at: Range<usize>, places: usize, target: impl Fn(usize, usize) -> E, scale: E, d: &mut [E], sums: &mut [E; LANES]) {
+    let (first, lanes) = (at.start, at.len());
+    let rows = || y.chunks_exact(places).map(|y| &y[first..first + lanes]);
+    let mut max = [E::neg_infinity(); LANES];
+    for y in rows() {
+        for (max, &y) in max.iter_mut().zip(y) {
+            *max = if y > *max { y } else { *max };
+        }
+    }
+    let (mut norm, mut share) = ([E::zero(); LANES], [E::zero(); LANES]);
+    for (class, (y, d)) in rows().zip(d.chunks_exact_mut(places)).enumerate() {
+        let d = &mut d[first..first + lanes];
+        for i in 0..lanes {
+            d[i] = exp(y[i] - max[i]);
+            norm[i] += d[i];
+            share[i] += target(class, first + i);
+        }
+    }
+    let mut log_norm = [E::zero(); LANES];
+    for i in 0..lanes {
+        log_norm[i] = norm[i].ln();
+        share[i] /= norm[i];
+    }
+    for (class, (y, d)) in rows().zip(d.chunks_exact_mut(places)).enumerate() {
+        let d = &mut d[first..first + lanes];
+        for i in 0..lanes {
+            let t = target(class, first + i);
+            sums[i] += term(t, log_norm[i], y[i] - max[i]);
+            d[i] = (d[i] * share[i] - t) * scale;
+        }
+    }
+}
+
+/// `-t log softmax`; where the target is zero it is zero, whatever the logit.
+#[inline(always)]
+fn term<E: Float>(t: E, log_norm: E, above: E) -> E {
+    if t == E::zero() { E::zero() } else { t * (log_norm - above) }
+}
+
 /// All targets, `[samples, classes, places]`.
 fn targets_of<E>(samples: usize, classes: usize, places: usize, target: impl Fn(usize, usize, usize) -> E) -> Vec<E> {
     (0..samples * classes * places).map(|i| target(i / (classes * places), i / places % classes, i % places)).collect()
 }
 
+#[inline(always)]
 fn one_if<E: Float>(condition: bool) -> E {
     if condition { E::one() } else { E::zero() }
 }

@@ -1,7 +1,8 @@
 //! Several values as one, and one as several.
 
-use super::{Backward, Forward, Step};
+use super::{Backward, Forward, Gradient, Step};
 use crate::float::Float;
+use crate::kernels::simd::{Job, with_best};
 
 /// `y = a + b`.
 pub(crate) struct Add;
@@ -9,13 +10,26 @@ pub(crate) struct Add;
 impl<E: Float> Step<E> for Add {
     fn forward(&self, at: Forward<'_, E>) {
         let [a, b, ..] = at.inputs;
-        at.output.iter_mut().zip(a.iter().zip(b)).for_each(|(y, (&a, &b))| *y = a + b);
+        with_best(Sum { a, b, y: at.output });
     }
 
     fn backward(&self, at: Backward<'_, E>) {
         for mut dx in at.d_inputs.into_iter().flatten() {
             dx.put(at.d_output.iter().copied());
         }
+    }
+}
+
+struct Sum<'a, E> {
+    a: &'a [E],
+    b: &'a [E],
+    y: &'a mut [E],
+}
+
+impl<E: Float> Job for Sum<'_, E> {
+    #[inline(always)]
+    fn run(self) {
+        self.y.iter_mut().zip(self.a.iter().zip(self.b)).for_each(|(y, (&a, &b))| *y = a + b);
     }
 }
 
@@ -55,8 +69,10 @@ impl<E: Float> Step<E> for Concat {
         let width: usize = self.parts.iter().sum();
         let mut begin = 0;
         for (&part, dx) in self.parts.iter().zip(at.d_inputs) {
-            if let Some(mut dx) = dx {
-                dx.put(at.d_output.chunks_exact(width).flat_map(|dy| dy[begin..begin + part].iter().copied()));
+            if let Some(Gradient { to, add }) = dx {
+                for (to, dy) in to.chunks_exact_mut(part).zip(at.d_output.chunks_exact(width)) {
+                    Gradient { to, add }.put(dy[begin..begin + part].iter().copied());
+                }
             }
             begin += part;
         }

@@ -41,7 +41,9 @@ impl Pool {
     /// Gives each window's gradient to the pixels that it sees; `left` has a place for each window of a row.
     fn share<E: Float>(&self, x: &[E], y: &[E], dy: &[E], left: &mut [E], dx: Gradient<'_, E>) {
         let pooling = self.pooling;
-        match self.windows.tiles {
+        // What does not fill registers is left over to branches, which are guessed wrong; lists have none.
+        let fills = |tiles: &Tiles| pooling == Pooling::Mean || tiles.count[1] >= 16;
+        match self.windows.tiles.filter(fills) {
             Some(tiles) if tiles.size[1] == 2 => with_best(ShareTiles::<E, 2> { tiles, pooling, x, y, dy, left, dx }),
             Some(tiles) if tiles.size[1] == 3 => with_best(ShareTiles::<E, 3> { tiles, pooling, x, y, dy, left, dx }),
             Some(tiles) if tiles.size[1] == 4 => with_best(ShareTiles::<E, 4> { tiles, pooling, x, y, dy, left, dx }),
