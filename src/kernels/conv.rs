@@ -274,8 +274,8 @@ impl<E: Element> CorrelateBack<'_, E> {
         let totals = unsafe {
             let mut sums = [[V::splat(E::zero()); COLS]; ROWS];
             let (mut rows, mut columns) = ([self.dy.data.as_ptr(); ROWS], [self.x.data.as_ptr(); COLS]);
-            for i in 0..ROWS {
-                rows[i] = rows[i].add((row + i) * self.dy.plane);
+            for (i, at) in rows.iter_mut().enumerate() {
+                *at = at.add((row + i) * self.dy.plane);
             }
             for j in 0..COLS {
                 let (channel, tap) = ((*col + j) / taps, self.walk.taps[(*col + j) % taps]);

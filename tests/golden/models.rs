@@ -65,6 +65,7 @@ impl<N: Network<Input: Given>, T: Stored, L: Loss<N::Output, T>> Subject for Tra
         model.set_parameters(&golden.flat(&N::parameters(), &self.names))?;
         model.set_buffers(&N::buffers().iter().flat_map(|buffer| golden.numbers::<E>(&buffer.name)).collect::<Vec<E>>())?;
 
+        model.set_threads(1);
         let recorded = Recorded { loss: &self.loss, outputs: Mutex::default() };
         let gradients = model.gradients(&batch, &recorded)?;
         comparison.tensor("y", &recorded.outputs::<E>());
@@ -90,7 +91,7 @@ impl<N: Network<Input: Given>, T: Stored, L: Loss<N::Output, T>> Subject for Tra
     }
 }
 
-/// A loss that keeps the outputs that it is given, which are one chunk.
+/// A loss that keeps the outputs that it is given, chunk by chunk: one thread gives them in order.
 struct Recorded<'a, L> {
     loss: &'a L,
     outputs: Mutex<Vec<f64>>,
@@ -98,7 +99,7 @@ struct Recorded<'a, L> {
 
 impl<L> Recorded<'_, L> {
     fn keep<E: Float>(&self, outputs: &[E]) {
-        *self.outputs.lock().expect("nothing panics while outputs are kept") = outputs.iter().map(|y| y.f64()).collect();
+        self.outputs.lock().expect("nothing panics while outputs are kept").extend(outputs.iter().map(|y| y.f64()));
     }
 
     fn outputs<E: Float>(self) -> Vec<E> {

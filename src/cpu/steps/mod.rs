@@ -57,7 +57,7 @@ pub(crate) trait Step<E>: Send + Sync {
 
     /// Which of its layer's parameters the step learns.
     fn learns(&self, params: usize) -> Vec<Range<usize>> {
-        vec![0..params]
+        core::iter::once(0..params).collect()
     }
 
     /// How the gradients of all that the step learns are computed for the whole batch at once, if they can be: that pays where there
