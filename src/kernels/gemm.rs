@@ -331,11 +331,14 @@ unsafe fn pack<'p, E: Element, V: Lanes<E>, const REGS: usize>(
             }
         }
     } else {
-        for q in 0..cols {
-            for p in 0..depth {
-                let x = if q < width { b.data[p * b.row + q * b.col] } else { E::zero() };
-                // SAFETY: within the panel.
-                unsafe { to.add(p * cols + q).write(x) };
+        // A few rows at a time, so that they stay in the first-level cache until they are full.
+        for first in (0..depth).step_by(V::LEN) {
+            for q in 0..cols {
+                for p in first..depth.min(first + V::LEN) {
+                    let x = if q < width { b.data[p * b.row + q * b.col] } else { E::zero() };
+                    // SAFETY: within the panel.
+                    unsafe { to.add(p * cols + q).write(x) };
+                }
             }
         }
     }

@@ -48,12 +48,16 @@ impl<I: Size, H: Size, Layers: Size> Layer for generic::Gru<I, H, Layers> {
 pub(super) struct GruCell;
 
 impl Cell<3, 1, 4> for GruCell {
+    const GATES_SEE_SUMS: bool = false;
+
+    #[inline(always)]
     fn forward<E: Float>(x: [E; 3], [hr, hz, hn]: [E; 3], [h]: [E; 1]) -> ([E; 1], [E; 4]) {
         let (r, z) = (Sigmoid.value(x[0] + hr), Sigmoid.value(x[1] + hz));
         let n = Tanh.value(x[2] + r * hn);
         ([n + z * (h - n)], [r, z, n, hn])
     }
 
+    #[inline(always)]
     fn backward<E: Float>([r, z, n, hn]: [E; 4], [h]: [E; 1], [dh]: [E; 1]) -> Slopes<E, 3, 1> {
         let one = E::one();
         let dn = dh * (one - z) * (one - n * n);

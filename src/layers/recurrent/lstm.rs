@@ -50,14 +50,18 @@ impl<I: Size, H: Size, Layers: Size> Layer for generic::Lstm<I, H, Layers> {
 pub(super) struct LstmCell;
 
 impl Cell<4, 2, 5> for LstmCell {
+    const GATES_SEE_SUMS: bool = true;
+
+    #[inline(always)]
     fn forward<E: Float>(x: [E; 4], r: [E; 4], [_, c]: [E; 2]) -> ([E; 2], [E; 5]) {
-        let [i, f, o] = [0, 1, 3].map(|gate| Sigmoid.value(x[gate] + r[gate]));
+        let (i, f, o) = (Sigmoid.value(x[0] + r[0]), Sigmoid.value(x[1] + r[1]), Sigmoid.value(x[3] + r[3]));
         let g = Tanh.value(x[2] + r[2]);
         let c = f * c + i * g;
         let tanh_c = Tanh.value(c);
         ([o * tanh_c, c], [i, f, g, o, tanh_c])
     }
 
+    #[inline(always)]
     fn backward<E: Float>([i, f, g, o, tanh_c]: [E; 5], [_, c]: [E; 2], [dh, dc]: [E; 2]) -> Slopes<E, 4, 2> {
         let one = E::one();
         let dc = dc + dh * o * (one - tanh_c * tanh_c);

@@ -35,7 +35,11 @@ use scan::Scan;
 /// `G` gates are made of `x`, the unit's rows of `W_ih x_t + b_ih`, and of `r`, those of `W_hh h_{t-1} + b_hh`. There are `S`
 /// states, the first of which is the output `h`. `K` numbers are kept for the way back.
 trait Cell<const G: usize, const S: usize, const K: usize>: Copy + Send + Sync + 'static {
-    /// The states behind the step, and what is kept.
+    /// Whether the gates look at nothing but the sums `x + r`.
+    const GATES_SEE_SUMS: bool;
+
+    /// The states behind the step, and what is kept. This and the way back are `#[inline(always)]`, so that they become vector
+    /// instructions.
     fn forward<E: Float>(x: [E; G], r: [E; G], before: [E; S]) -> ([E; S], [E; K]);
 
     /// The gradients of what goes into the step, of those of the states behind it.

@@ -43,11 +43,15 @@ impl<I: Size, H: Size, Layers: Size> Layer for generic::Rnn<I, H, Layers> {
 pub(super) struct RnnCell;
 
 impl Cell<1, 1, 1> for RnnCell {
+    const GATES_SEE_SUMS: bool = true;
+
+    #[inline(always)]
     fn forward<E: Float>([x]: [E; 1], [r]: [E; 1], _before: [E; 1]) -> ([E; 1], [E; 1]) {
         let h = Tanh.value(x + r);
         ([h], [h])
     }
 
+    #[inline(always)]
     fn backward<E: Float>([h]: [E; 1], _before: [E; 1], [dh]: [E; 1]) -> Slopes<E, 1, 1> {
         let d = dh * (E::one() - h * h);
         Slopes { x: [d], r: [d], before: [E::zero()] }

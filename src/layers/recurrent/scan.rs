@@ -5,6 +5,7 @@ use crate::cpu::CHUNK;
 use crate::cpu::steps::{Backward, Forward, Step};
 use crate::float::Float;
 use crate::kernels::gemm::{Mat, Size, affine, gemm};
+use crate::kernels::simd::{Job, with_best};
 use crate::kernels::sum::add_rows;
 use core::marker::PhantomData;
 use core::ops::Range;
@@ -129,27 +130,40 @@ impl<C: Cell<G, S, K>, const G: usize, const S: usize, const K: usize> Scan<C, G
         let (samples, hidden, rows) = (at.samples, self.hidden, at.samples * self.steps);
         let [ih, hh, bias_ih, bias_hh] = self.param_ranges(direction).map(|range| &at.params[range]);
         let [states, kept] = cut_direction(at.saved, direction, self.trace().map(|numel| numel * samples));
-        let [x, gates, r, hh_columns] = cut(at.scratch, [rows * self.inputs, rows * G * hidden, samples * G * hidden, hh.len()]);
+        let sizes = [rows * self.inputs, rows * G * hidden, samples * G * hidden, hidden * padded(G * hidden), G * hidden];
+        let [x, gates, r, hh_columns, bias] = cut(at.scratch, sizes);
 
         self.read(direction, at.inputs[0], x);
-        affine(Size { m: rows, n: G * hidden, k: self.inputs }, Mat::rows(x, self.inputs), Mat::rows(ih, self.inputs).transposed(), bias_ih, gates);
-        transpose(hh, hidden, hh_columns);
+        // Where the gates see sums alone, both products and both biases are added up in one place.
+        bias.fill(E::zero());
+        add_rows(bias_ih, &mut bias[..bias_ih.len()]);
+        if C::GATES_SEE_SUMS {
+            add_rows(bias_hh, &mut bias[..bias_hh.len()]);
+        }
+        affine(Size { m: rows, n: G * hidden, k: self.inputs }, Mat::rows(x, self.inputs), Mat::rows(ih, self.inputs).transposed(), bias, gates);
+        transpose(hh, hidden, hh_columns, padded(G * hidden));
+        let hh_columns = Mat::rows(&*hh_columns, padded(G * hidden));
         self.begin(direction, &at.inputs, &mut states[..samples * S * hidden]);
+        let size = Size { m: samples, n: G * hidden, k: hidden };
         for step in 0..self.steps {
             let (past, future) = states.split_at_mut((step + 1) * samples * S * hidden);
             let before = &past[step * samples * S * hidden..];
-            let h = Mat { data: before, row: S * hidden, col: 1 };
-            affine(Size { m: samples, n: G * hidden, k: hidden }, h, Mat::rows(hh_columns, G * hidden), bias_hh, r);
-            for sample in 0..samples {
-                let before = row(before, sample, S * hidden);
-                let after = row_mut(future, sample, S * hidden);
-                if self.is_padding(&at.inputs, sample, self.time(direction, step)) {
-                    after.copy_from_slice(before);
-                    continue;
-                }
-                let (x, r) = (row(gates, step * samples + sample, G * hidden), row(r, sample, G * hidden));
-                advance::<C, E, G, S, K>([x, r, before], [after, row_mut(kept, step * samples + sample, K * hidden)], hidden);
+            let (h, x) = (Mat { data: before, row: S * hidden, col: 1 }, rows_mut(gates, step * samples, [samples, G * hidden]));
+            if C::GATES_SEE_SUMS {
+                gemm(size, h, hh_columns, true, x);
+            } else {
+                affine(size, h, hh_columns, bias_hh, r);
             }
+            with_best(Advance::<C, E, _, G, S, K> {
+                hidden,
+                x,
+                r,
+                before,
+                after: &mut future[..samples * S * hidden],
+                kept: rows_mut(kept, step * samples, [samples, K * hidden]),
+                skips: |sample| self.is_padding(&at.inputs, sample, self.time(direction, step)),
+                cell: PhantomData,
+            });
         }
         self.write(direction, at);
     }
@@ -180,29 +194,30 @@ impl<C: Cell<G, S, K>, const G: usize, const S: usize, const K: usize> Scan<C, G
         let [ih, hh, ..] = self.param_ranges(direction).map(|range| &at.params[range]);
         let trace = self.trace().map(|numel| numel * samples);
         let (states, kept) = at.saved[direction * (trace[0] + trace[1])..][..trace[0] + trace[1]].split_at(trace[0]);
-        let sizes = [rows * self.inputs, rows * G * hidden, rows * G * hidden, samples * S * hidden, samples * hidden];
-        let [x, d_gates, d_r, d_states, d_h] = cut(at.scratch, sizes);
+        let [x, d_gates, d_r, d_states, d_h, hh_rows] = cut(at.scratch, self.spaces_back(samples));
 
         self.begin_back(direction, at.d_output, d_states);
+        for (row, to) in hh.chunks_exact(hidden).zip(hh_rows.chunks_exact_mut(padded(hidden))) {
+            to[..hidden].copy_from_slice(row);
+        }
         for step in (0..self.steps).rev() {
-            for sample in 0..samples {
-                let place = step * samples + sample;
-                let (d_x, d_r) = (row_mut(d_gates, place, G * hidden), row_mut(d_r, place, G * hidden));
-                if self.is_padding(&at.inputs, sample, self.time(direction, step)) {
-                    d_x.fill(E::zero());
-                    d_r.fill(E::zero());
-                    continue;
-                }
-                let d_state = row_mut(d_states, sample, S * hidden);
-                if self.has_sequence {
-                    let dy = &row(at.d_output, sample, self.width())[self.output(direction, step)];
-                    d_state[..hidden].iter_mut().zip(dy).for_each(|(d, &dy)| *d += dy);
-                }
-                let before = row(states, place, S * hidden);
-                retreat::<C, E, G, S, K>([row(kept, place, K * hidden), before], [d_x, d_r, d_state], hidden);
+            if self.has_sequence {
+                self.add_output([direction, step], &at.inputs, at.d_output, d_states);
             }
-            let d_r = Mat::rows(&d_r[step * samples * G * hidden..], G * hidden);
-            gemm(Size { m: samples, n: hidden, k: G * hidden }, d_r, Mat::rows(hh, hidden), false, d_h);
+            let d_x = rows_mut(d_gates, step * samples, [samples, G * hidden]);
+            let d_r = if C::GATES_SEE_SUMS { &mut [] } else { rows_mut(d_r, step * samples, [samples, G * hidden]) };
+            with_best(Retreat::<C, E, _, G, S, K> {
+                hidden,
+                kept: &kept[step * samples * K * hidden..][..samples * K * hidden],
+                before: &states[step * samples * S * hidden..][..samples * S * hidden],
+                d_x,
+                d_r,
+                d_states,
+                skips: |sample| self.is_padding(&at.inputs, sample, self.time(direction, step)),
+                cell: PhantomData,
+            });
+            let d_r = Mat::rows(if C::GATES_SEE_SUMS { &*d_x } else { &*d_r }, G * hidden);
+            gemm(Size { m: samples, n: hidden, k: G * hidden }, d_r, Mat::rows(&*hh_rows, padded(hidden)), false, d_h);
             for (d_state, d_h) in d_states.chunks_exact_mut(S * hidden).zip(d_h.chunks_exact(hidden)) {
                 d_state.iter_mut().zip(d_h).for_each(|(d, &d_h)| *d += d_h);
             }
@@ -210,15 +225,35 @@ impl<C: Cell<G, S, K>, const G: usize, const S: usize, const K: usize> Scan<C, G
 
         let [d_ih, d_hh, d_bias_ih, d_bias_hh] = self.param_ranges(direction);
         self.read(direction, at.inputs[0], x);
-        let (d_gates, d_r) = (Mat::rows(d_gates, G * hidden), Mat::rows(d_r, G * hidden));
-        let before = Mat { data: states, row: S * hidden, col: 1 };
+        let d_r = Mat::rows(if C::GATES_SEE_SUMS { &*d_gates } else { &*d_r }, G * hidden);
+        let (d_gates, before) = (Mat::rows(&*d_gates, G * hidden), Mat { data: states, row: S * hidden, col: 1 });
         gemm(Size { m: G * hidden, n: self.inputs, k: rows }, d_gates.transposed(), Mat::rows(x, self.inputs), true, &mut at.d_params[d_ih]);
         gemm(Size { m: G * hidden, n: hidden, k: rows }, d_r.transposed(), before, true, &mut at.d_params[d_hh]);
         add_rows(d_gates.data, &mut at.d_params[d_bias_ih]);
         add_rows(d_r.data, &mut at.d_params[d_bias_hh]);
 
-        gemm(Size { m: rows, n: self.inputs, k: G * hidden }, d_gates, Mat::rows(ih, self.inputs), false, x);
+        if at.d_inputs[0].is_some() {
+            gemm(Size { m: rows, n: self.inputs, k: G * hidden }, d_gates, Mat::rows(ih, self.inputs), false, x);
+        }
         self.write_back(direction, at, samples);
+    }
+
+    /// Adds the gradient of a step's output to that of the state behind it.
+    fn add_output<E: Float>(&self, [direction, step]: [usize; 2], inputs: &[&[E]], d_output: &[E], d_states: &mut [E]) {
+        for (sample, d_state) in d_states.chunks_exact_mut(S * self.hidden).enumerate() {
+            if !self.is_padding(inputs, sample, self.time(direction, step)) {
+                let dy = &row(d_output, sample, self.width())[self.output(direction, step)];
+                d_state.iter_mut().zip(dy).for_each(|(d, &dy)| *d += dy);
+            }
+        }
+    }
+
+    /// How many numbers the inputs, the gradients of the gates and of their recurrent part, those of the states, those of `h`, and
+    /// `W_hh` take on the way back.
+    fn spaces_back(&self, samples: usize) -> [usize; 6] {
+        let (hidden, rows) = (self.hidden, samples * self.steps);
+        let d_r = if C::GATES_SEE_SUMS { 0 } else { rows * G * hidden };
+        [rows * self.inputs, rows * G * hidden, d_r, samples * S * hidden, samples * hidden, G * hidden * padded(hidden)]
     }
 
     /// The gradients of the states that a walk has ended with.
@@ -236,8 +271,8 @@ impl<C: Cell<G, S, K>, const G: usize, const S: usize, const K: usize> Scan<C, G
 
     /// Adds to the gradients of the inputs and of the states that a walk has begun with, which are in the scratch space.
     fn write_back<E: Float>(&self, direction: usize, at: &mut Backward<'_, E>, samples: usize) {
-        let (hidden, rows) = (self.hidden, samples * self.steps);
-        let [d_x, _, _, d_states] = cut(at.scratch, [rows * self.inputs, rows * G * hidden, rows * G * hidden, samples * S * hidden]);
+        let hidden = self.hidden;
+        let [d_x, _, _, d_states, ..] = cut(at.scratch, self.spaces_back(samples));
         let mut gradients = at.d_inputs.iter_mut();
         if let Some(Some(to)) = gradients.next() {
             let to = to.accumulate();
@@ -263,8 +298,9 @@ impl<C: Cell<G, S, K>, const G: usize, const S: usize, const K: usize> Scan<C, G
 
 impl<C: Cell<G, S, K>, E: Float, const G: usize, const S: usize, const K: usize> Step<E> for Scan<C, G, S, K> {
     fn scratch(&self) -> usize {
-        let per_sample = self.steps * (self.inputs + 2 * G * self.hidden) + (G + S + 1) * self.hidden;
-        CHUNK * per_sample + G * self.hidden * self.hidden
+        let (rows, hidden) = (CHUNK * self.steps, self.hidden);
+        let there = rows * (self.inputs + G * hidden) + CHUNK * G * hidden + hidden * padded(G * hidden) + G * hidden;
+        there.max(self.spaces_back(CHUNK).iter().sum())
     }
 
     /// A step of time is a product with as many rows.
@@ -285,37 +321,147 @@ impl<C: Cell<G, S, K>, E: Float, const G: usize, const S: usize, const K: usize>
     }
 }
 
-/// One sample one step on: all units of the cell.
-fn advance<C: Cell<G, S, K>, E: Float, const G: usize, const S: usize, const K: usize>(
-    [x, r, before]: [&[E]; 3],
-    [after, kept]: [&mut [E]; 2],
+/// How many units are computed together: whole registers of any kind.
+const BLOCK: usize = 16;
+
+/// All samples one step on.
+struct Advance<'a, C, E, P, const G: usize, const S: usize, const K: usize> {
     hidden: usize,
-) {
-    let (x, r, before): ([&[E]; G], [&[E]; G], [&[E]; S]) = (units(x, hidden), units(r, hidden), units(before, hidden));
-    let (mut after, mut kept): ([&mut [E]; S], [&mut [E]; K]) = (units_mut(after, hidden), units_mut(kept, hidden));
-    for unit in 0..hidden {
-        let (states, keeps) = C::forward(x.map(|x| x[unit]), r.map(|r| r[unit]), before.map(|state| state[unit]));
-        after.iter_mut().zip(states).for_each(|(to, state)| to[unit] = state);
-        kept.iter_mut().zip(keeps).for_each(|(to, keep)| to[unit] = keep);
+    /// What comes from the inputs, and what comes from the state where that is kept apart.
+    x: &'a [E],
+    r: &'a [E],
+    before: &'a [E],
+    after: &'a mut [E],
+    kept: &'a mut [E],
+    /// Whether a sample has padding here.
+    skips: P,
+    cell: PhantomData<fn() -> C>,
+}
+
+impl<C: Cell<G, S, K>, E: Float, P: Fn(usize) -> bool, const G: usize, const S: usize, const K: usize> Job for Advance<'_, C, E, P, G, S, K> {
+    #[inline(always)]
+    fn run(self) {
+        let hidden = self.hidden;
+        for (sample, (before, after)) in self.before.chunks_exact(S * hidden).zip(self.after.chunks_exact_mut(S * hidden)).enumerate() {
+            if (self.skips)(sample) {
+                after.copy_from_slice(before);
+                continue;
+            }
+            let (x, kept) = (row(self.x, sample, G * hidden), row_mut(self.kept, sample, K * hidden));
+            for unit in (0..hidden).step_by(BLOCK) {
+                let n = BLOCK.min(hidden - unit);
+                let x = read::<E, G>(x, hidden, unit, n);
+                let r = if C::GATES_SEE_SUMS { [[E::zero(); BLOCK]; G] } else { read(row(self.r, sample, G * hidden), hidden, unit, n) };
+                let before = read::<E, S>(before, hidden, unit, n);
+                let (mut states, mut keeps) = ([[E::zero(); BLOCK]; S], [[E::zero(); BLOCK]; K]);
+                for i in 0..BLOCK {
+                    let (state, keep) = C::forward(column(&x, i), column(&r, i), column(&before, i));
+                    put_column(&mut states, i, state);
+                    put_column(&mut keeps, i, keep);
+                }
+                write(&states, after, hidden, unit, n);
+                write(&keeps, kept, hidden, unit, n);
+            }
+        }
     }
 }
 
-/// One sample one step back; the gradients of the states behind the step become those of the states before it.
-fn retreat<C: Cell<G, S, K>, E: Float, const G: usize, const S: usize, const K: usize>(
-    [kept, before]: [&[E]; 2],
-    [d_x, d_r, d_state]: [&mut [E]; 3],
+/// All samples one step back; the gradients of the states behind the step become those of the states before it, but for what
+/// comes through the gates.
+struct Retreat<'a, C, E, P, const G: usize, const S: usize, const K: usize> {
     hidden: usize,
-) {
-    let (kept, before): ([&[E]; K], [&[E]; S]) = (units(kept, hidden), units(before, hidden));
-    let (mut d_x, mut d_r): ([&mut [E]; G], [&mut [E]; G]) = (units_mut(d_x, hidden), units_mut(d_r, hidden));
-    let mut d_state: [&mut [E]; S] = units_mut(d_state, hidden);
-    for unit in 0..hidden {
-        let d_after = core::array::from_fn(|state| d_state[state][unit]);
-        let slopes = C::backward(kept.map(|kept| kept[unit]), before.map(|state| state[unit]), d_after);
-        d_x.iter_mut().zip(slopes.x).for_each(|(to, d)| to[unit] = d);
-        d_r.iter_mut().zip(slopes.r).for_each(|(to, d)| to[unit] = d);
-        d_state.iter_mut().zip(slopes.before).for_each(|(to, d)| to[unit] = d);
+    kept: &'a [E],
+    before: &'a [E],
+    d_x: &'a mut [E],
+    /// Empty where it is the same.
+    d_r: &'a mut [E],
+    d_states: &'a mut [E],
+    skips: P,
+    cell: PhantomData<fn() -> C>,
+}
+
+impl<C: Cell<G, S, K>, E: Float, P: Fn(usize) -> bool, const G: usize, const S: usize, const K: usize> Job for Retreat<'_, C, E, P, G, S, K> {
+    #[inline(always)]
+    fn run(self) {
+        let hidden = self.hidden;
+        for (sample, d_state) in self.d_states.chunks_exact_mut(S * hidden).enumerate() {
+            let d_x = row_mut(self.d_x, sample, G * hidden);
+            let d_r = if C::GATES_SEE_SUMS { &mut [] } else { row_mut(self.d_r, sample, G * hidden) };
+            if (self.skips)(sample) {
+                d_x.fill(E::zero());
+                d_r.fill(E::zero());
+                continue;
+            }
+            let (kept, before) = (row(self.kept, sample, K * hidden), row(self.before, sample, S * hidden));
+            for unit in (0..hidden).step_by(BLOCK) {
+                let n = BLOCK.min(hidden - unit);
+                let (kept, before) = (read::<E, K>(kept, hidden, unit, n), read::<E, S>(before, hidden, unit, n));
+                let mut d = read::<E, S>(d_state, hidden, unit, n);
+                let (mut x, mut r) = ([[E::zero(); BLOCK]; G], [[E::zero(); BLOCK]; G]);
+                for i in 0..BLOCK {
+                    let slopes = C::backward(column(&kept, i), column(&before, i), column(&d, i));
+                    put_column(&mut x, i, slopes.x);
+                    put_column(&mut r, i, slopes.r);
+                    put_column(&mut d, i, slopes.before);
+                }
+                write(&x, d_x, hidden, unit, n);
+                if !C::GATES_SEE_SUMS {
+                    write(&r, d_r, hidden, unit, n);
+                }
+                write(&d, d_state, hidden, unit, n);
+            }
+        }
     }
+}
+
+/// A block of units of each of `N` runs of numbers; behind the `n` that are there, zeros.
+#[inline(always)]
+fn read<E: Float, const N: usize>(row: &[E], hidden: usize, unit: usize, n: usize) -> [[E; BLOCK]; N] {
+    let mut block = [[E::zero(); BLOCK]; N];
+    for (i, to) in block.iter_mut().enumerate() {
+        let from = &row[i * hidden + unit..][..n];
+        match from.as_array::<BLOCK>() {
+            Some(from) => *to = *from,
+            None => to[..n].copy_from_slice(from),
+        }
+    }
+    block
+}
+
+#[inline(always)]
+fn write<E: Float, const N: usize>(block: &[[E; BLOCK]; N], row: &mut [E], hidden: usize, unit: usize, n: usize) {
+    for (i, from) in block.iter().enumerate() {
+        let to = &mut row[i * hidden + unit..][..n];
+        match to.as_mut_array::<BLOCK>() {
+            Some(to) => *to = *from,
+            None => to.copy_from_slice(&from[..n]),
+        }
+    }
+}
+
+#[inline(always)]
+fn column<E: Float, const N: usize>(block: &[[E; BLOCK]; N], i: usize) -> [E; N] {
+    let mut column = [E::zero(); N];
+    for (to, row) in column.iter_mut().zip(block) {
+        *to = row[i];
+    }
+    column
+}
+
+#[inline(always)]
+fn put_column<E: Float, const N: usize>(block: &mut [[E; BLOCK]; N], i: usize, column: [E; N]) {
+    for (row, x) in block.iter_mut().zip(column) {
+        row[i] = x;
+    }
+}
+
+/// A row that is a little longer: rows that are a power of two apart share few places in the cache.
+fn padded(numbers: usize) -> usize {
+    numbers + BLOCK
+}
+
+fn rows_mut<E>(rows: &mut [E], first: usize, [count, width]: [usize; 2]) -> &mut [E] {
+    &mut rows[first * width..(first + count) * width]
 }
 
 fn row<E>(rows: &[E], i: usize, width: usize) -> &[E] {
@@ -324,15 +470,6 @@ fn row<E>(rows: &[E], i: usize, width: usize) -> &[E] {
 
 fn row_mut<E>(rows: &mut [E], i: usize, width: usize) -> &mut [E] {
     &mut rows[i * width..(i + 1) * width]
-}
-
-/// A row as `N` slices of as many numbers as there are units.
-fn units<E, const N: usize>(row: &[E], units: usize) -> [&[E]; N] {
-    core::array::from_fn(|i| &row[i * units..(i + 1) * units])
-}
-
-fn units_mut<E, const N: usize>(row: &mut [E], units: usize) -> [&mut [E]; N] {
-    cut(row, [units; N])
 }
 
 /// Pieces of some memory, of these sizes, one behind the other.
@@ -349,10 +486,9 @@ fn cut_direction<E>(memory: &mut [E], direction: usize, sizes: [usize; 2]) -> [&
     cut(&mut memory[direction * (sizes[0] + sizes[1])..], sizes)
 }
 
-/// Rows of `width` numbers as columns.
-fn transpose<E: Float>(rows: &[E], width: usize, columns: &mut [E]) {
-    let height = rows.len() / width;
+/// Rows of `width` numbers as columns, `pitch` numbers apart.
+fn transpose<E: Float>(rows: &[E], width: usize, columns: &mut [E], pitch: usize) {
     for (i, row) in rows.chunks_exact(width).enumerate() {
-        columns[i..].iter_mut().step_by(height).zip(row).for_each(|(to, &x)| *to = x);
+        columns[i..].iter_mut().step_by(pitch).zip(row).for_each(|(to, &x)| *to = x);
     }
 }
