@@ -63,9 +63,9 @@ pub(crate) struct Block {
 
 /// How many numbers a block has, if it can: they stay in the first-level cache.
 const BLOCK: usize = 8192;
-/// Rows of weights are taken in multiples of this, whole register tiles, and of no less: each pass over the batch should be worth
-/// it.
-const ROWS: usize = 24;
+/// Rows of weights are taken in fours, for whole register tiles; so many at least, since each pass over the batch should be worth
+/// it, and at most.
+const ROWS: [usize; 2] = [24, 48];
 
 /// What a value is when the next position of a sequence is shown: what another one is now.
 pub(crate) struct Carried {
@@ -402,7 +402,9 @@ fn blocks<E>(nodes: &[Node<E>], params: usize) -> Vec<Block> {
         let Some(step) = node.step.deferred() else { continue };
         for range in learned(node) {
             let row = step.row(range.start - node.params.start);
-            let rows = (BLOCK / row / ROWS).max(1) * ROWS;
+            // A fourth of them, so that there is something for several threads to do.
+            let [least, most] = ROWS;
+            let rows = (range.len() / row).div_ceil(4).next_multiple_of(4).clamp(least, most).max(BLOCK / row / 4 * 4);
             let of_node = cut(range, rows * row).map(|params| Block { params, node: Some(i) });
             blocks.extend(of_node);
         }

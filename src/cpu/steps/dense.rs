@@ -54,9 +54,9 @@ impl<E: Float> Step<E> for Dense {
         }
     }
 
-    /// One row of the weight for sixteen, so that it is read as often as it is worth.
+    /// So that a weight is read as often as it is worth: where each sample has many rows, the weight is copied for them.
     fn efficient(&self) -> usize {
-        16usize.div_ceil(self.rows_per_sample)
+        if self.rows_per_sample < 16 { 16usize.div_ceil(self.rows_per_sample) } else { 128usize.div_ceil(self.rows_per_sample) }
     }
 
     fn learns(&self, _: usize) -> Vec<Range<usize>> {
@@ -70,7 +70,7 @@ impl<E: Float> Step<E> for Dense {
 
 impl<E: Float> Deferred<E> for Dense {
     fn row(&self, first: usize) -> usize {
-        if self.weight().contains(&first) { self.inputs } else { 1 }
+        if self.weight().contains(&first) { self.inputs } else { 128usize.div_ceil(self.rows_per_sample) }
     }
 
     fn gradients(&self, params: Range<usize>, input: &[E], d_output: &[E], gradients: &mut [E]) {
