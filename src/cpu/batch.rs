@@ -23,7 +23,7 @@ impl ChunkSize {
     /// For a batch of so many samples. A batch is cut in four at least, so that there is something for several threads to do, or
     /// in two where its steps would be slower otherwise.
     fn of(self, samples: usize) -> usize {
-        let most = (samples / 4).max(self.efficient.min(samples / 2)).max(1);
+        let most = (samples / 4).max(self.efficient.min(samples.div_ceil(2)).next_power_of_two()).min(samples).max(1);
         let size = self.fitting.max(self.efficient).min(most).min(CHUNK);
         // A power of two: registers of samples are full then.
         1 << size.ilog2()

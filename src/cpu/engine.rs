@@ -188,7 +188,9 @@ where
 
     fn shared<'a>(&'a self, batch: &Batch<'_, E>, known: &'a [E], wants_inputs: bool) -> Shared<'a, E> {
         let State { parameters, buffers } = &self.state;
-        Shared { parameters, buffers, known, batch: batch.noise.map(|_| batch.samples), wants_inputs }
+        // Threads share out chunks; of one chunk they share out what its steps do.
+        let threads = (batch.chunks() == 1).then_some(self.threads);
+        Shared { parameters, buffers, known, batch: batch.noise.map(|_| batch.samples), wants_inputs, threads }
     }
 
     /// All chunks there and back; returns the loss. What is left is in the workspace, and in the parts.
@@ -196,7 +198,8 @@ where
         let [data, grads] = self.plan.per_sample;
         grow(&mut self.workspace.data, batch.samples * data);
         grow(&mut self.workspace.grads, batch.samples * grads);
-        grow(&mut self.workspace.shares, batch.chunks() * self.plan.known);
+        // A smaller batch may have more chunks, but no more than samples.
+        grow(&mut self.workspace.shares, batch.samples * self.plan.known);
         let mut known = core::mem::take(&mut self.known);
         let loss = self.in_memory(batch, |engine, at| engine.there_and_back(at, objective, &mut known, wants_inputs));
         self.known = known;

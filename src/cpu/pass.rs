@@ -18,6 +18,8 @@ pub(super) struct Shared<'a, E> {
     pub batch: Option<usize>,
     /// Whether the gradient with respect to the inputs is wanted.
     pub wants_inputs: bool,
+    /// How many threads each step may use, if there is but one chunk.
+    pub threads: Option<usize>,
 }
 
 impl<'a, E> Shared<'a, E> {
@@ -58,6 +60,7 @@ impl<E: Float> Plan<E> {
                 scratch,
                 noise: chunk.noise.map(|(noise, first)| (noise.split(node.stream), first)),
                 batch: shared.known(node),
+                threads: shared.threads,
             });
         }
     }
@@ -140,6 +143,7 @@ impl<E: Float> Plan<E> {
                 scratch,
                 noise: chunk.noise.map(|(noise, first)| (noise.split(node.stream), first)),
                 batch: shared.known(node),
+                threads: shared.threads,
             });
         }
     }

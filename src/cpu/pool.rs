@@ -92,18 +92,7 @@ impl Pool {
     }
 
     fn new(workers: usize) -> Pool {
-        let shared = Arc::new(Shared {
-            is_busy: AtomicBool::new(false),
-            job: UnsafeCell::new(MaybeUninit::uninit()),
-            threads: AtomicUsize::new(0),
-            jobs: AtomicUsize::new(0),
-            left: AtomicUsize::new(0),
-            seats: (0..=workers).map(|_| Seat::default()).collect(),
-            is_awaited: AtomicBool::new(false),
-            sleep: Mutex::new(()),
-            finished: Condvar::new(),
-            panic: Mutex::new(None),
-        });
+        let shared = Arc::new(Shared::new(workers));
         let spawn = |seat: usize| {
             let shared = Arc::clone(&shared);
             std::thread::Builder::new().name(format!("formwork-{seat}")).spawn(move || work(&shared, seat)).ok()
@@ -186,6 +175,10 @@ impl Drop for Posting<'_> {
             drop(Done(shared));
         }
         shared.wait();
+        if std::thread::panicking() {
+            // The caller's own panic goes on, and no other is left for the next job.
+            *lock(&shared.panic) = None;
+        }
         shared.is_busy.store(false, Ordering::Release);
     }
 }
@@ -204,6 +197,21 @@ impl Drop for Done<'_> {
 }
 
 impl Shared {
+    fn new(workers: usize) -> Self {
+        Shared {
+            is_busy: AtomicBool::new(false),
+            job: UnsafeCell::new(MaybeUninit::uninit()),
+            threads: AtomicUsize::new(0),
+            jobs: AtomicUsize::new(0),
+            left: AtomicUsize::new(0),
+            seats: (0..=workers).map(|_| Seat::default()).collect(),
+            is_awaited: AtomicBool::new(false),
+            sleep: Mutex::new(()),
+            finished: Condvar::new(),
+            panic: Mutex::new(None),
+        }
+    }
+
     /// A task from a seat's own share, or from the next that has any.
     fn claim(&self, seat: usize, threads: usize) -> Option<usize> {
         (0..threads).find_map(|i| self.seats[(seat + i) % threads].claim())
@@ -347,15 +355,11 @@ mod tests {
         }
     }
 
-    /// The workers are kept away by a job of another kind: they have gone to sleep, and here nobody wakes them.
     #[test]
     fn the_caller_does_not_wait_for_threads_that_have_not_begun() {
-        let pool = Pool { workers: Vec::new(), shared: Pool::new(0).shared };
-        let Some(shared) = Arc::into_inner(pool.shared) else { unreachable!("nobody else has it") };
-        let lazy = Shared { seats: (0..3).map(|_| Seat::default()).collect(), ..shared };
-        // Threads of no work stand for workers that never come.
+        // This thread stands for two workers that never come.
         let workers = (0..2).map(|_| std::thread::current()).collect();
-        let pool = Pool { shared: Arc::new(lazy), workers };
+        let pool = Pool { shared: Arc::new(Shared::new(2)), workers };
         let count = counters(10);
         pool.run(3, 10, &|seat, i| {
             assert_eq!(seat, 0);

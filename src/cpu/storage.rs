@@ -1,5 +1,6 @@
 //! Memory that several threads write at once, each its own part.
 
+use super::pool::Pool;
 use core::marker::PhantomData;
 use core::ops::Range;
 
@@ -41,4 +42,14 @@ impl<'a, E> Storage<'a, E> {
         // SAFETY: as for `read`.
         unsafe { core::slice::from_raw_parts_mut(self.numbers.add(range.start), range.len()) }
     }
+}
+
+/// Calls `work` with each piece of so many numbers and where it begins, on up to `threads` threads.
+pub(crate) fn in_pieces<E: Send + Sync>(threads: usize, numbers: &mut [E], piece: usize, work: &(dyn Fn(usize, &mut [E]) + Sync)) {
+    let (len, all) = (numbers.len(), Storage::new(numbers));
+    Pool::global().run(threads, len.div_ceil(piece.max(1)), &|_, i| {
+        let range = i * piece..((i + 1) * piece).min(len);
+        // SAFETY: the pieces are disjoint.
+        work(range.start, unsafe { all.write(range) });
+    });
 }

@@ -1,6 +1,7 @@
 //! Convolution and its transpose, one sample at a time.
 
 use super::{Backward, Forward, Step};
+use crate::cpu::storage::in_pieces;
 use crate::float::Float;
 use crate::kernels::conv::{Correlate, CorrelateBack, Filter, Place, Planes, Tap, Walk};
 use crate::kernels::frame::Frame;
@@ -61,7 +62,7 @@ impl Filters {
     }
 
     /// What the filters see of images, and the bias of each channel: `y = W x + b` or, with `add`, `y += W x + b`.
-    fn see<E: Float>(&self, weight: &[E], bias: &[E], x: &[E], scratch: &mut [E], add: bool, y: &mut [E]) {
+    fn see<E: Float>(&self, threads: Option<usize>, [weight, bias]: [&[E]; 2], x: &[E], scratch: &mut [E], add: bool, y: &mut [E]) {
         let ([inputs, outputs], windows) = (self.of_group(), self.geometry.windows());
         let samples = x.chunks_exact(self.in_channels * self.geometry.pixels()).zip(y.chunks_exact_mut(self.out_channels * windows));
         for (x, y) in samples {
@@ -70,14 +71,18 @@ impl Filters {
                 let weight = &weight[group * self.weights_of_group()..][..self.weights_of_group()];
                 let bias = if bias.is_empty() { bias } else { &bias[group * outputs..][..outputs] };
                 let x = Planes { data: &x.data[group * inputs * x.plane..], ..x };
-                let y = Planes { data: y, plane: windows };
-                Correlate { walk: &self.sight.walk, filter: self.seeing(), weight, bias, x, y, add }.run();
+                let piece = piece(threads, [outputs, windows], self.seeing().channels * self.geometry.taps());
+                in_pieces(threads.unwrap_or(1), y, piece * windows, &|first, y| {
+                    let (filter, weight, bias) = some_rows(self.seeing(), [first / windows, y.len() / windows], weight, bias);
+                    let y = Planes { data: y, plane: windows };
+                    Correlate { walk: &self.sight.walk, filter, weight, bias, x, y, add }.run();
+                });
             }
         }
     }
 
     /// `Wᵀ y`, window by window, and the bias of each channel: `x = Wᵀ y + b` or, with `add`, `x += Wᵀ y + b`.
-    fn spread<E: Float>(&self, weight: &[E], bias: &[E], y: &[E], scratch: &mut [E], add: bool, x: &mut [E]) {
+    fn spread<E: Float>(&self, threads: Option<usize>, [weight, bias]: [&[E]; 2], y: &[E], scratch: &mut [E], add: bool, x: &mut [E]) {
         let ([inputs, outputs], pixels) = (self.of_group(), self.geometry.pixels());
         let (framed_y, between) = scratch.split_at_mut(self.out_channels * self.spread.frame.plane() + E::lanes());
         let samples = y.chunks_exact(self.out_channels * self.geometry.windows()).zip(x.chunks_exact_mut(self.in_channels * pixels));
@@ -88,16 +93,16 @@ impl Filters {
                 let bias = if bias.is_empty() { bias } else { &bias[group * inputs..][..inputs] };
                 let y = Planes { data: &y.data[group * outputs * y.plane..], ..y };
                 for phase in &self.spread.phases {
-                    let correlate = |to: Planes<&mut [E]>, add: bool| {
-                        Correlate { walk: &phase.walk, filter: self.spreading(), weight, bias, x: y, y: to, add }.run();
-                    };
-                    match &phase.columns {
-                        None => correlate(Planes { data: x, plane: pixels }, add),
-                        Some(columns) => {
-                            let between = &mut between[..inputs * columns.plane()];
-                            correlate(Planes { data: between, plane: columns.plane() }, false);
-                            columns.put(between, x, pixels, add);
-                        }
+                    let (plane, add_now) = phase.columns.as_ref().map_or((pixels, add), |columns| (columns.plane(), false));
+                    let to = if phase.columns.is_some() { &mut between[..inputs * plane] } else { &mut *x };
+                    let piece = piece(threads, [inputs, plane], self.spreading().channels * self.geometry.taps());
+                    in_pieces(threads.unwrap_or(1), to, piece * plane, &|first, to| {
+                        let (filter, weight, bias) = some_rows(self.spreading(), [first / plane, to.len() / plane], weight, bias);
+                        let to = Planes { data: to, plane };
+                        Correlate { walk: &phase.walk, filter, weight, bias, x: y, y: to, add: add_now }.run();
+                    });
+                    if let Some(columns) = &phase.columns {
+                        columns.put(between, x, pixels, add);
                     }
                 }
             }
@@ -105,18 +110,38 @@ impl Filters {
     }
 
     /// Adds the gradient of the weight over the samples: `Σ y x`, tap by tap.
-    fn correlate<E: Float>(&self, x: &[E], y: &[E], scratch: &mut [E], d_weight: &mut [E]) {
+    fn correlate<E: Float>(&self, threads: Option<usize>, x: &[E], y: &[E], scratch: &mut [E], d_weight: &mut [E]) {
         let ([inputs, outputs], windows) = (self.of_group(), self.geometry.windows());
         let samples = x.chunks_exact(self.in_channels * self.geometry.pixels()).zip(y.chunks_exact(self.out_channels * windows));
         for (x, y) in samples {
             let x = framed(&self.sight.frame, self.sight.copies, x, scratch);
             for (group, d_weight) in d_weight.chunks_exact_mut(self.weights_of_group()).enumerate() {
                 let x = Planes { data: &x.data[group * inputs * x.plane..], ..x };
-                let dy = Planes { data: &y[group * outputs * windows..][..outputs * windows], plane: windows };
-                CorrelateBack { walk: &self.sight.walk, filter: self.seeing(), d_weight, x, dy }.run();
+                let row = self.seeing().row;
+                let piece = piece(threads, [outputs, row], windows);
+                in_pieces(threads.unwrap_or(1), d_weight, piece * row, &|first, d_weight| {
+                    let rows = first / row..(first + d_weight.len()) / row;
+                    let filter = Filter { rows: rows.len(), ..self.seeing() };
+                    let begin = (group * outputs + rows.start) * windows;
+                    let dy = Planes { data: &y[begin..begin + rows.len() * windows], plane: windows };
+                    CorrelateBack { walk: &self.sight.walk, filter, d_weight, x, dy }.run();
+                });
             }
         }
     }
+}
+
+/// How many rows of sums a thread takes at a time, each of so many numbers that are summed over `depth`.
+fn piece(threads: Option<usize>, [rows, numbers]: [usize; 2], depth: usize) -> usize {
+    const WORTH: usize = 128 * 1024;
+    const ROWS: usize = 12;
+    if threads.is_none() { rows } else { WORTH.div_ceil((numbers * depth).max(1)).next_multiple_of(ROWS).min(rows) }
+}
+
+/// Some rows of a filter, from `first` on, with their weight and their bias.
+fn some_rows<'a, E>(filter: Filter, [first, rows]: [usize; 2], weight: &'a [E], bias: &'a [E]) -> (Filter, &'a [E], &'a [E]) {
+    let bias = if bias.is_empty() { bias } else { &bias[first..first + rows] };
+    (Filter { rows, ..filter }, &weight[first * filter.row..], bias)
 }
 
 /// Images in their frames: in `scratch`, or where they are.
@@ -333,16 +358,16 @@ impl<E: Float> Step<E> for Conv {
 
     fn forward(&self, at: Forward<'_, E>) {
         let (weight, bias) = at.params.split_at(self.filters.weights());
-        self.filters.see(weight, bias, at.input(), at.scratch, false, at.output);
+        self.filters.see(at.threads, [weight, bias], at.input(), at.scratch, false, at.output);
     }
 
     fn backward(&self, mut at: Backward<'_, E>) {
         let (d_input, weights) = (at.d_input(), self.filters.weights());
         let (d_weight, d_bias) = at.d_params.split_at_mut(weights);
         add_runs(at.d_output, self.filters.geometry.windows(), d_bias);
-        self.filters.correlate(at.input, at.d_output, at.scratch, d_weight);
+        self.filters.correlate(at.threads, at.input, at.d_output, at.scratch, d_weight);
         if let Some(dx) = d_input {
-            self.filters.spread(&at.params[..weights], &[], at.d_output, at.scratch, dx.add, dx.to);
+            self.filters.spread(at.threads, [&at.params[..weights], &[]], at.d_output, at.scratch, dx.add, dx.to);
         }
     }
 }
@@ -359,16 +384,16 @@ impl<E: Float> Step<E> for ConvTranspose {
 
     fn forward(&self, at: Forward<'_, E>) {
         let (weight, bias) = at.params.split_at(self.filters.weights());
-        self.filters.spread(weight, bias, at.input(), at.scratch, false, at.output);
+        self.filters.spread(at.threads, [weight, bias], at.input(), at.scratch, false, at.output);
     }
 
     fn backward(&self, mut at: Backward<'_, E>) {
         let (d_input, weights) = (at.d_input(), self.filters.weights());
         let (d_weight, d_bias) = at.d_params.split_at_mut(weights);
         add_runs(at.d_output, self.filters.geometry.pixels(), d_bias);
-        self.filters.correlate(at.d_output, at.input, at.scratch, d_weight);
+        self.filters.correlate(at.threads, at.d_output, at.input, at.scratch, d_weight);
         if let Some(dx) = d_input {
-            self.filters.see(&at.params[..weights], &[], at.d_output, at.scratch, dx.add, dx.to);
+            self.filters.see(at.threads, [&at.params[..weights], &[]], at.d_output, at.scratch, dx.add, dx.to);
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Rows times a matrix.
 
+use super::wide::{wide, wide_affine};
 use super::{Backward, Deferred, Forward, Step};
 use crate::float::Float;
-use crate::kernels::gemm::{Mat, Size, affine, gemm};
+use crate::kernels::gemm::{Mat, Size, gemm};
 use crate::kernels::sum::add_rows;
 use core::ops::Range;
 
@@ -38,7 +39,7 @@ impl<E: Float> Step<E> for Dense {
         let (rows, inputs, outputs) = (at.samples * self.rows_per_sample, self.inputs, self.outputs);
         let weight = &at.params[self.weight()];
         let size = Size { m: rows, n: outputs, k: inputs };
-        affine(size, Mat::rows(at.input(), inputs), Mat::rows(weight, inputs).transposed(), &at.params[self.bias()], at.output);
+        wide_affine(at.threads, size, Mat::rows(at.input(), inputs), Mat::rows(weight, inputs).transposed(), &at.params[self.bias()], at.output);
     }
 
     fn backward(&self, mut at: Backward<'_, E>) {
@@ -50,7 +51,7 @@ impl<E: Float> Step<E> for Dense {
         }
         if let Some(dx) = at.d_input() {
             let (dy, weight) = (Mat::rows(at.d_output, outputs), Mat::rows(&at.params[self.weight()], inputs));
-            gemm(Size { m: rows, n: inputs, k: outputs }, dy, weight, dx.add, dx.to);
+            wide(at.threads, Size { m: rows, n: inputs, k: outputs }, dy, weight, dx.add, dx.to);
         }
     }
 

@@ -13,6 +13,7 @@ mod normalize;
 mod onward;
 mod pool;
 mod stack;
+pub(crate) mod wide;
 
 pub(crate) use attend::{Attend, Heads, Operand};
 pub(crate) use conv::{Conv, ConvTranspose, Filters};
@@ -141,6 +142,9 @@ pub(crate) struct Forward<'a, E> {
     pub noise: Option<(Noise, usize)>,
     /// In training, for steps that look at the whole batch.
     pub batch: Option<Known<'a, E>>,
+    /// How many threads the step may use, if it has all samples of the batch: then it cuts up its work, in the same way for any
+    /// number of them.
+    pub threads: Option<usize>,
 }
 
 impl<'a, E> Forward<'a, E> {
@@ -170,6 +174,7 @@ pub(crate) struct Backward<'a, E> {
     pub scratch: &'a mut [E],
     pub noise: Option<(Noise, usize)>,
     pub batch: Option<Known<'a, E>>,
+    pub threads: Option<usize>,
 }
 
 impl<'a, E> Backward<'a, E> {

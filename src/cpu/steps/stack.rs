@@ -333,6 +333,7 @@ impl<E: Float> Stack<E> {
                 scratch: at.scratch,
                 noise: None,
                 batch: None,
+                threads: at.threads,
             });
             x = y;
         }
@@ -377,6 +378,7 @@ impl<E: Float> Stack<E> {
                 scratch,
                 noise: None,
                 batch: None,
+                threads: at.threads,
             });
             output = input;
             core::mem::swap(&mut d_output, &mut d_input);

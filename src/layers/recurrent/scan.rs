@@ -2,9 +2,10 @@
 
 use super::Cell;
 use crate::cpu::CHUNK;
+use crate::cpu::steps::wide::{wide, wide_affine};
 use crate::cpu::steps::{Backward, Forward, Step};
 use crate::float::Float;
-use crate::kernels::gemm::{Mat, Size, affine, gemm};
+use crate::kernels::gemm::{Mat, Size};
 use crate::kernels::simd::{Job, with_best};
 use crate::kernels::sum::add_rows;
 use core::marker::PhantomData;
@@ -140,9 +141,14 @@ impl<C: Cell<G, S, K>, const G: usize, const S: usize, const K: usize> Scan<C, G
         if C::GATES_SEE_SUMS {
             add_rows(bias_hh, &mut bias[..bias_hh.len()]);
         }
-        affine(Size { m: rows, n: G * hidden, k: self.inputs }, Mat::rows(x, self.inputs), Mat::rows(ih, self.inputs).transposed(), bias, gates);
-        transpose(hh, hidden, hh_columns, padded(G * hidden));
-        let hh_columns = Mat::rows(&*hh_columns, padded(G * hidden));
+        let size = Size { m: rows, n: G * hidden, k: self.inputs };
+        wide_affine(at.threads, size, Mat::rows(x, self.inputs), Mat::rows(ih, self.inputs).transposed(), bias, gates);
+        let hh_columns = if self.copies(samples) {
+            transpose(hh, hidden, hh_columns, padded(G * hidden));
+            Mat::rows(&*hh_columns, padded(G * hidden))
+        } else {
+            Mat::rows(hh, hidden).transposed()
+        };
         self.begin(direction, &at.inputs, &mut states[..samples * S * hidden]);
         let size = Size { m: samples, n: G * hidden, k: hidden };
         for step in 0..self.steps {
@@ -150,9 +156,9 @@ impl<C: Cell<G, S, K>, const G: usize, const S: usize, const K: usize> Scan<C, G
             let before = &past[step * samples * S * hidden..];
             let (h, x) = (Mat { data: before, row: S * hidden, col: 1 }, rows_mut(gates, step * samples, [samples, G * hidden]));
             if C::GATES_SEE_SUMS {
-                gemm(size, h, hh_columns, true, x);
+                wide(at.threads, size, h, hh_columns, true, x);
             } else {
-                affine(size, h, hh_columns, bias_hh, r);
+                wide_affine(at.threads, size, h, hh_columns, bias_hh, r);
             }
             with_best(Advance::<C, E, _, G, S, K> {
                 hidden,
@@ -197,9 +203,14 @@ impl<C: Cell<G, S, K>, const G: usize, const S: usize, const K: usize> Scan<C, G
         let [x, d_gates, d_r, d_states, d_h, hh_rows] = cut(at.scratch, self.spaces_back(samples));
 
         self.begin_back(direction, at.d_output, d_states);
-        for (row, to) in hh.chunks_exact(hidden).zip(hh_rows.chunks_exact_mut(padded(hidden))) {
-            to[..hidden].copy_from_slice(row);
-        }
+        let hh_rows = if self.copies(samples) {
+            for (row, to) in hh.chunks_exact(hidden).zip(hh_rows.chunks_exact_mut(padded(hidden))) {
+                to[..hidden].copy_from_slice(row);
+            }
+            Mat::rows(&*hh_rows, padded(hidden))
+        } else {
+            Mat::rows(hh, hidden)
+        };
         for step in (0..self.steps).rev() {
             if self.has_sequence {
                 self.add_output([direction, step], &at.inputs, at.d_output, d_states);
@@ -217,7 +228,7 @@ impl<C: Cell<G, S, K>, const G: usize, const S: usize, const K: usize> Scan<C, G
                 cell: PhantomData,
             });
             let d_r = Mat::rows(if C::GATES_SEE_SUMS { &*d_x } else { &*d_r }, G * hidden);
-            gemm(Size { m: samples, n: hidden, k: G * hidden }, d_r, Mat::rows(&*hh_rows, padded(hidden)), false, d_h);
+            wide(at.threads, Size { m: samples, n: hidden, k: G * hidden }, d_r, hh_rows, false, d_h);
             for (d_state, d_h) in d_states.chunks_exact_mut(S * hidden).zip(d_h.chunks_exact(hidden)) {
                 d_state.iter_mut().zip(d_h).for_each(|(d, &d_h)| *d += d_h);
             }
@@ -227,15 +238,21 @@ impl<C: Cell<G, S, K>, const G: usize, const S: usize, const K: usize> Scan<C, G
         self.read(direction, at.inputs[0], x);
         let d_r = Mat::rows(if C::GATES_SEE_SUMS { &*d_gates } else { &*d_r }, G * hidden);
         let (d_gates, before) = (Mat::rows(&*d_gates, G * hidden), Mat { data: states, row: S * hidden, col: 1 });
-        gemm(Size { m: G * hidden, n: self.inputs, k: rows }, d_gates.transposed(), Mat::rows(x, self.inputs), true, &mut at.d_params[d_ih]);
-        gemm(Size { m: G * hidden, n: hidden, k: rows }, d_r.transposed(), before, true, &mut at.d_params[d_hh]);
+        let of_inputs = Size { m: G * hidden, n: self.inputs, k: rows };
+        wide(at.threads, of_inputs, d_gates.transposed(), Mat::rows(x, self.inputs), true, &mut at.d_params[d_ih]);
+        wide(at.threads, Size { m: G * hidden, n: hidden, k: rows }, d_r.transposed(), before, true, &mut at.d_params[d_hh]);
         add_rows(d_gates.data, &mut at.d_params[d_bias_ih]);
         add_rows(d_r.data, &mut at.d_params[d_bias_hh]);
 
         if at.d_inputs[0].is_some() {
-            gemm(Size { m: rows, n: self.inputs, k: G * hidden }, d_gates, Mat::rows(ih, self.inputs), false, x);
+            wide(at.threads, Size { m: rows, n: self.inputs, k: G * hidden }, d_gates, Mat::rows(ih, self.inputs), false, x);
         }
         self.write_back(direction, at, samples);
+    }
+
+    /// Whether the products of all steps together are worth a copy of `W_hh` that is faster to read. One row reads it as it lies.
+    fn copies(&self, samples: usize) -> bool {
+        samples > 1 && samples * self.steps >= 64
     }
 
     /// Adds the gradient of a step's output to that of the state behind it.
@@ -420,9 +437,9 @@ fn read<E: Float, const N: usize>(row: &[E], hidden: usize, unit: usize, n: usiz
     let mut block = [[E::zero(); BLOCK]; N];
     for (i, to) in block.iter_mut().enumerate() {
         let from = &row[i * hidden + unit..][..n];
-        match from.as_array::<BLOCK>() {
-            Some(from) => *to = *from,
-            None => to[..n].copy_from_slice(from),
+        match <&[E; BLOCK]>::try_from(from) {
+            Ok(from) => *to = *from,
+            Err(_) => to[..n].copy_from_slice(from),
         }
     }
     block
@@ -432,9 +449,9 @@ fn read<E: Float, const N: usize>(row: &[E], hidden: usize, unit: usize, n: usiz
 fn write<E: Float, const N: usize>(block: &[[E; BLOCK]; N], row: &mut [E], hidden: usize, unit: usize, n: usize) {
     for (i, from) in block.iter().enumerate() {
         let to = &mut row[i * hidden + unit..][..n];
-        match to.as_mut_array::<BLOCK>() {
-            Some(to) => *to = *from,
-            None => to.copy_from_slice(&from[..n]),
+        match <&mut [E; BLOCK]>::try_from(&mut *to) {
+            Ok(to) => *to = *from,
+            Err(_) => to.copy_from_slice(&from[..n]),
         }
     }
 }
