@@ -117,7 +117,7 @@ pub struct Architecture {
 
 impl Architecture {
     /// A network's type as values.
-    pub const fn of<N: Network>() -> Self {
+    pub const fn of<N: Network + ?Sized>() -> Self {
         Architecture { spec: N::SPEC, input: N::Input::PARTS, output: N::Output::PARTS }
     }
 }

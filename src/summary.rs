@@ -1,5 +1,7 @@
 //! A network as a table.
 
+use crate::cpu::workspace;
+use crate::engine::Architecture;
 use crate::table::Table;
 use crate::types::{Chain, Cost, Dims, Parts, Spec, Text, cost, infer, scalars};
 use core::fmt;
@@ -24,6 +26,9 @@ pub struct Summary {
     pub rows: Vec<Row>,
     /// The whole network.
     pub total: Row,
+    /// Bytes that a step of training on the CPU needs for each sample of a batch, in single precision: values, what layers leave for
+    /// the way back, and gradients. Parameters are not among them.
+    pub workspace: usize,
 }
 
 /// A line of a [`Summary`].
@@ -44,7 +49,8 @@ pub struct Row {
 }
 
 impl Summary {
-    pub(crate) fn of(name: &'static str, spec: &Spec, input: Parts<Dims>) -> Self {
+    pub(crate) fn of(name: &'static str, network: Architecture) -> Self {
+        let Architecture { spec, input, .. } = network;
         let mut rows = Vec::new();
         match spec.unnamed() {
             Spec::Chain(Chain { fields }) => {
@@ -59,7 +65,7 @@ impl Summary {
         }
         let mut total = Row::of(String::new(), spec, input);
         total.layer = name.to_owned();
-        Summary { name, input: input.x, rows, total }
+        Summary { name, input: input.x, rows, total, workspace: workspace::<f32>(&network) }
     }
 }
 
@@ -99,6 +105,7 @@ impl fmt::Display for Summary {
         let lines: Vec<[String; 6]> = [header, input].into_iter().chain(body).chain([self.total.cells()]).collect();
         let ruled = vec![1, lines.len() - 1];
         write!(f, "{}", Table { lines, texts: 3, ruled })?;
-        write!(f, "for one sample, forward: {} FLOPs, {} numbers written", grouped(self.total.flops), grouped(self.total.activations))
+        writeln!(f, "for one sample, forward: {} FLOPs, {} numbers written", grouped(self.total.flops), grouped(self.total.activations))?;
+        write!(f, "a step of training on the CPU: {} bytes for each sample of the batch", grouped(self.workspace))
     }
 }

@@ -22,5 +22,5 @@ mod stream;
 
 pub(crate) use batch::CHUNK;
 pub use engine::Static;
-pub(crate) use plan::{Planner, Stream, Value};
+pub(crate) use plan::{Planner, Stream, Value, workspace};
 pub(crate) use stream::Streaming;

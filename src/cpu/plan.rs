@@ -374,6 +374,12 @@ impl<E: Float> Planner<E> {
     }
 }
 
+/// How many bytes a step of training needs for each sample of a batch.
+pub(crate) fn workspace<E: Float>(network: &Architecture) -> usize {
+    let [data, grads] = Plan::<E>::new(network).per_sample;
+    (data + grads) * size_of::<E>()
+}
+
 /// How many bytes the numbers of a chunk should have at most.
 const CACHE: usize = 256 * 1024;
 

@@ -4,6 +4,7 @@ use super::cost::{Field2d, receptive_field};
 use super::explain::explain;
 use super::fault::{Fault, OUTPUT, Problem, Step};
 use super::{Cost, Dims, Layer, Message, NamedParam, Parts, Sample, Slot, Spec, buffers, cost, infer, parameters, scalars};
+use crate::engine::Architecture;
 use crate::summary::Summary;
 use core::marker::PhantomData;
 
@@ -58,7 +59,7 @@ pub trait Network: Layer + 'static {
 
     /// A table of the layers: output shapes, parameters, FLOPs and memory.
     fn summary() -> Summary {
-        Summary::of(Self::NAME, Self::SPEC, Self::Input::PARTS)
+        Summary::of(Self::NAME, Architecture::of::<Self>())
     }
 }
 
