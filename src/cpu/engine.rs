@@ -312,6 +312,13 @@ where
         result
     }
 
+    /// How many threads are worth waking for all blocks: a few multiplications are done sooner by the thread whose cache has the
+    /// numbers.
+    fn threads_for_blocks(&self, at: InMemory<'_, E>) -> usize {
+        const WORTH: usize = 1 << 19;
+        if at.batch.samples * self.plan.params < WORTH { 1 } else { self.threads }
+    }
+
     /// The gradients of a block of parameters: over the whole batch where they were deferred, and otherwise over its parts, in
     /// order.
     fn block_gradients(&self, at: InMemory<'_, E>, block: &Block, gradients: &mut [E]) {
@@ -337,7 +344,7 @@ where
         let mut gradients = core::mem::take(&mut self.gradients);
         self.in_memory(batch, |engine, at| {
             let all = Storage::new(&mut gradients);
-            Pool::global().run(engine.threads, engine.plan.blocks.len(), &|_, i| {
+            Pool::global().run(engine.threads_for_blocks(at), engine.plan.blocks.len(), &|_, i| {
                 let block = &engine.plan.blocks[i];
                 // SAFETY: blocks are disjoint.
                 engine.block_gradients(at, block, unsafe { all.write(block.params.clone()) });
@@ -353,7 +360,7 @@ where
         let mut lists = pass.kept.into_iter().map(Storage::new);
         let kept: [Option<Storage<'_, E>>; 3] = core::array::from_fn(|i| lists.next().filter(|_| i < rule.keeps()));
         self.in_memory(batch, |engine, at| {
-            Pool::global().run(engine.threads, engine.plan.blocks.len(), &|seat, i| {
+            Pool::global().run(engine.threads_for_blocks(at), engine.plan.blocks.len(), &|seat, i| {
                 let block = &engine.plan.blocks[i];
                 let gradients = &mut lock(&engine.rooms[seat]).block[..block.params.len()];
                 engine.block_gradients(at, block, gradients);
