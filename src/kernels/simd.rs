@@ -232,15 +232,38 @@ mod x86 {
     /// AVX2.
     #[inline(always)]
     unsafe fn totals_64([a, b, c, d]: [__m256d; 4]) -> [f64; 4] {
-        // SAFETY: the caller has AVX2, and the arrays are as large as the registers.
+        // SAFETY: the caller has AVX2.
+        let [[a, b], [c, d]] = unsafe { [pairs_64(a, b), pairs_64(c, d)] };
+        [a, b, c, d]
+    }
+
+    /// # Safety
+    /// AVX2.
+    #[inline(always)]
+    unsafe fn pairs_64(a: __m256d, b: __m256d) -> [f64; 2] {
+        // SAFETY: the caller has AVX2, and the array is as large as the register.
         unsafe {
-            let sums = |a: __m256d, b: __m256d| {
-                let pairs = _mm256_hadd_pd(a, b);
-                core::mem::transmute::<__m128d, [f64; 2]>(_mm_add_pd(_mm256_castpd256_pd128(pairs), _mm256_extractf128_pd::<1>(pairs)))
-            };
-            let [[a, b], [c, d]] = [sums(a, b), sums(c, d)];
-            [a, b, c, d]
+            let pairs = _mm256_hadd_pd(a, b);
+            core::mem::transmute::<__m128d, [f64; 2]>(_mm_add_pd(_mm256_castpd256_pd128(pairs), _mm256_extractf128_pd::<1>(pairs)))
         }
+    }
+
+    // Not closures: those are functions of their own, without the instructions.
+
+    /// # Safety
+    /// AVX-512.
+    #[inline(always)]
+    unsafe fn halves_32(x: __m512) -> __m256 {
+        // SAFETY: the caller has AVX-512.
+        unsafe { _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps::<1>(x)) }
+    }
+
+    /// # Safety
+    /// AVX-512.
+    #[inline(always)]
+    unsafe fn halves_64(x: __m512d) -> __m256d {
+        // SAFETY: the caller has AVX-512.
+        unsafe { _mm256_add_pd(_mm512_castpd512_pd256(x), _mm512_extractf64x4_pd::<1>(x)) }
     }
 
     macro_rules! lanes {
@@ -340,14 +363,14 @@ mod x86 {
         load_first |from, n| _mm512_maskz_loadu_ps((1u16 << n) - 1, from);
         store_first |register, to, n| _mm512_mask_storeu_ps(to, (1u16 << n) - 1, register);
         select |a, b, yes, no| greater _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b), no, yes), equal _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, b), no, yes);
-        totals |of| totals_32(of.map(|x| _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps::<1>(x))));
+        totals |of| totals_32([halves_32(of[0]), halves_32(of[1]), halves_32(of[2]), halves_32(of[3])]);
     }
     lanes! {
         __m512d of 8 f64, 32 registers: _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_fmadd_pd _mm512_add_pd;
         load_first |from, n| _mm512_maskz_loadu_pd((1u8 << n) - 1, from);
         store_first |register, to, n| _mm512_mask_storeu_pd(to, (1u8 << n) - 1, register);
         select |a, b, yes, no| greater _mm512_mask_blend_pd(_mm512_cmp_pd_mask::<_CMP_GT_OQ>(a, b), no, yes), equal _mm512_mask_blend_pd(_mm512_cmp_pd_mask::<_CMP_EQ_OQ>(a, b), no, yes);
-        totals |of| totals_64(of.map(|x| _mm256_add_pd(_mm512_castpd512_pd256(x), _mm512_extractf64x4_pd::<1>(x))));
+        totals |of| totals_64([halves_64(of[0]), halves_64(of[1]), halves_64(of[2]), halves_64(of[3])]);
     }
 }
 
