@@ -259,6 +259,11 @@ impl<E: Float> Stack<E> {
         self.levels.iter().flat_map(Level::numels).max().unwrap_or(0)
     }
 
+    /// The most numbers for a sample that the gradients between two layers have, where samples go through layer by layer.
+    fn widest_of_rest(&self) -> usize {
+        self.layers.iter().map(|layer| layer.numel).chain([self.width()]).max().unwrap_or(0)
+    }
+
     fn forward_in_lanes(&self, at: &mut Forward<'_, E>, group: Range<usize>) {
         let saved = self.saved();
         let kept = &mut at.saved[group.start * saved..group.end * saved];
@@ -345,9 +350,9 @@ impl<E: Float> Stack<E> {
         }
         let (width, saved) = (at.output.len() / at.samples, self.saved());
         let kept = &at.saved[rest.start * saved..];
-        let (first, scratch) = at.scratch.split_at_mut(self.widest() * E::lanes());
-        let (mut d_output, scratch) = (&mut *first, scratch);
-        let (mut d_input, scratch) = scratch.split_at_mut(self.widest() * E::lanes());
+        let room = self.widest_of_rest() * rest.len();
+        let (mut d_output, scratch) = at.scratch.split_at_mut(room);
+        let (mut d_input, scratch) = scratch.split_at_mut(room);
         d_output[..rest.len() * width].copy_from_slice(&at.d_output[rest.start * width..]);
         let mut end: usize = self.layers.iter().map(|layer| layer.numel * rest.len()).sum::<usize>() - width * rest.len();
         let mut output = &at.output[rest.start * width..];
@@ -393,9 +398,11 @@ impl<E: Float> Stack<E> {
 impl<E: Float> Step<E> for Stack<E> {
     fn scratch(&self) -> usize {
         let of_level = |level: &Level| level.spaces()[0] + level.spaces()[1].max(level.spaces()[2]);
-        let of_group = self.levels.iter().map(of_level).max().unwrap_or(0) * E::lanes();
-        let of_rest = self.layers.iter().map(|layer| layer.step.scratch()).max().unwrap_or(0);
-        (self.width() + 2 * self.widest()) * E::lanes() + of_group.max(of_rest)
+        let of_levels = self.levels.iter().map(of_level).max().unwrap_or(0);
+        let of_layers = self.layers.iter().map(|layer| layer.step.scratch()).max().unwrap_or(0);
+        let in_lanes = (self.width() + 2 * self.widest() + of_levels) * E::lanes();
+        let at_rest = 2 * self.widest_of_rest() * (E::lanes() - 1) + of_layers;
+        in_lanes.max(at_rest)
     }
 
     /// What the levels write and choose, or what the layers write.
