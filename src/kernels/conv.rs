@@ -111,26 +111,42 @@ impl<E: Element> Kernel<E> for Correlate<'_, E> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<V: Lanes<E>>(mut self) {
+    unsafe fn run<V: Lanes<E>>(self) {
+        // SAFETY: the caller's contract.
+        unsafe { self.blocks::<V, false>() }
+    }
+
+    #[inline(always)]
+    unsafe fn run_wide<V: Lanes<E>>(self) {
+        // SAFETY: the caller's contract.
+        unsafe { self.blocks::<V, true>() }
+    }
+}
+
+impl<E: Element> Correlate<'_, E> {
+    /// All rows and places, with tiles for 32 registers or for 16.
+    ///
+    /// # Safety
+    /// `run` has asserted what it does, and the contract of [`Lanes`].
+    #[inline(always)]
+    unsafe fn blocks<V: Lanes<E>, const IS_WIDE: bool>(mut self) {
         for places in self.walk.places.chunks(BLOCK) {
             let mut row = 0;
             while row < self.filter.rows {
                 // SAFETY: there are so many rows left, and the caller's contract.
                 unsafe {
-                    match (self.filter.rows - row, V::REGISTERS < 32) {
-                        (6 | 9.., true) => self.rows::<V, 6, 2>(&mut row, places),
-                        (4.., true) => self.rows::<V, 4, 2>(&mut row, places),
-                        (4.., false) => self.rows::<V, 4, 6>(&mut row, places),
-                        (2.., _) => self.rows::<V, 2, 4>(&mut row, places),
+                    match self.filter.rows - row {
+                        6 | 9.. if !IS_WIDE => self.rows::<V, 6, 2>(&mut row, places),
+                        4.. if !IS_WIDE => self.rows::<V, 4, 2>(&mut row, places),
+                        4.. => self.rows::<V, 4, 6>(&mut row, places),
+                        2.. => self.rows::<V, 2, 4>(&mut row, places),
                         _ => self.rows::<V, 1, 6>(&mut row, places),
                     }
                 }
             }
         }
     }
-}
 
-impl<E: Element> Correlate<'_, E> {
     /// # Safety
     /// There are `ROWS` rows from `row` on, `run` has asserted what it does, and the contract of [`Lanes`].
     #[inline(always)]
@@ -226,25 +242,40 @@ impl<E: Element> Kernel<E> for CorrelateBack<'_, E> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<V: Lanes<E>>(mut self) {
+    unsafe fn run<V: Lanes<E>>(self) {
+        // SAFETY: the caller's contract.
+        unsafe { self.blocks::<V, 3>() }
+    }
+
+    #[inline(always)]
+    unsafe fn run_wide<V: Lanes<E>>(self) {
+        // SAFETY: the caller's contract.
+        unsafe { self.blocks::<V, 6>() }
+    }
+}
+
+impl<E: Element> CorrelateBack<'_, E> {
+    /// All rows and places; tiles of four rows have `COLS` weights of each.
+    ///
+    /// # Safety
+    /// `run` has asserted what it does, and the contract of [`Lanes`].
+    #[inline(always)]
+    unsafe fn blocks<V: Lanes<E>, const COLS: usize>(mut self) {
         for places in self.walk.places.chunks(BLOCK_BACK) {
             let mut row = 0;
             while row < self.filter.rows {
                 // SAFETY: there are so many rows left, and the caller's contract.
                 unsafe {
-                    match (self.filter.rows - row, V::REGISTERS < 32) {
-                        (4.., true) => self.rows::<V, 4, 3>(&mut row, places),
-                        (4.., false) => self.rows::<V, 4, 6>(&mut row, places),
-                        (2.., _) => self.rows::<V, 2, 4>(&mut row, places),
+                    match self.filter.rows - row {
+                        4.. => self.rows::<V, 4, COLS>(&mut row, places),
+                        2.. => self.rows::<V, 2, 4>(&mut row, places),
                         _ => self.rows::<V, 1, 6>(&mut row, places),
                     }
                 }
             }
         }
     }
-}
 
-impl<E: Element> CorrelateBack<'_, E> {
     /// # Safety
     /// There are `ROWS` rows from `row` on, `run` has asserted what it does, and the contract of [`Lanes`].
     #[inline(always)]

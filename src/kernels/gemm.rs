@@ -72,10 +72,8 @@ pub(crate) fn gemm_rows<E: Element>(size: Size, a: Mat<'_, E>, b: Mat<'_, E>, ad
         with_best(Outer(product));
     } else if a.col == 1 && b.row == 1 && k >= LONG && m <= FEW {
         E::run(Dots(product));
-    } else if a.col == 1 {
-        E::run(product);
     } else {
-        E::run(Packed(product));
+        E::run(product);
     }
 }
 
@@ -133,45 +131,19 @@ fn rows_of_tile(left: usize, most: usize) -> usize {
     }
 }
 
-/// Calls a function with the tile's rows as a constant.
-macro_rules! with_rows {
-    ($rows:expr, $most:literal, |$ROWS:ident| $call:expr) => {
-        match $rows {
-            $most => {
-                const $ROWS: usize = $most;
-                $call
-            }
-            4 => {
-                const $ROWS: usize = 4;
-                $call
-            }
-            2 => {
-                const $ROWS: usize = 2;
-                $call
-            }
-            _ => {
-                const $ROWS: usize = 1;
-                $call
-            }
-        }
-    };
-}
-
 impl<E: Element> Kernel<E> for Product<'_, '_, E> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<V: Lanes<E>>(mut self) {
-        let Size { m, n, k } = self.size;
-        let rows = Strip { rows: 0..m, depth: 0..k };
+    unsafe fn run<V: Lanes<E>>(self) {
         // SAFETY: the caller's contract.
-        unsafe {
-            if V::REGISTERS < 32 {
-                self.strip::<V, 2>(rows, n, self.a);
-            } else {
-                self.strip::<V, 3>(rows, n, self.a);
-            }
-        }
+        unsafe { self.strips::<V, 6, 2>() }
+    }
+
+    #[inline(always)]
+    unsafe fn run_wide<V: Lanes<E>>(self) {
+        // SAFETY: the caller's contract.
+        unsafe { self.strips::<V, 8, 3>() }
     }
 }
 
@@ -182,13 +154,36 @@ struct Strip {
     depth: core::ops::Range<usize>,
 }
 
-impl<'a, E: Element> Product<'a, '_, E> {
+impl<E: Element> Product<'_, '_, E> {
+    /// All rows, in tiles of at most `ROWS` rows of `REGS` registers. An `A` that is not contiguous along `k` is copied into
+    /// panels of a few rows, number by number of `k`.
+    ///
+    /// # Safety
+    /// The contract of [`Lanes`].
+    #[inline(always)]
+    unsafe fn strips<V: Lanes<E>, const ROWS: usize, const REGS: usize>(mut self) {
+        let (Size { m, k, .. }, a) = (self.size, self.a);
+        let mut panel = [const { MaybeUninit::uninit() }; DEPTH * MAX_ROWS];
+        let is_copied = a.col != 1;
+        let [most_rows, most_depth] = if is_copied { [MAX_ROWS, DEPTH] } else { [m, k] };
+        for p in (0..k).step_by(most_depth) {
+            for i in (0..m).step_by(most_rows) {
+                let strip = Strip { rows: i..m.min(i + most_rows), depth: p..k.min(p + most_depth) };
+                let a = a.from(i, p);
+                let a = if is_copied { pack_rows(&mut panel, a, [strip.rows.len(), strip.depth.len()]) } else { a };
+                // SAFETY: `a` has the strip's numbers; and the caller's contract.
+                unsafe { self.strip::<V, ROWS, REGS>(strip, a) };
+            }
+        }
+    }
+
     /// All columns of some rows, of which `a` holds the numbers.
     ///
     /// # Safety
     /// `a` begins at the strip and fits it; and the contract of [`Lanes`].
     #[inline(always)]
-    unsafe fn strip<V: Lanes<E>, const REGS: usize>(&mut self, strip: Strip, n: usize, a: Mat<'a, E>) {
+    unsafe fn strip<V: Lanes<E>, const ROWS: usize, const REGS: usize>(&mut self, strip: Strip, a: Mat<'_, E>) {
+        let n = self.size.n;
         let mut panel = [const { MaybeUninit::uninit() }; DEPTH * MAX_COLS];
         let (cols, height) = (REGS * V::LEN, strip.rows.len());
         let mut j = 0;
@@ -209,9 +204,9 @@ impl<'a, E: Element> Product<'a, '_, E> {
                 // SAFETY: `gemm_rows` has asserted that the matrices fit; a panel has whole registers.
                 unsafe {
                     match width.div_ceil(V::LEN) {
-                        1 => self.columns::<V, 1>(strip.rows.clone(), at, a, b),
-                        2 => self.columns::<V, 2>(strip.rows.clone(), at, a, b),
-                        _ => self.columns::<V, REGS>(strip.rows.clone(), at, a, b),
+                        1 => self.columns::<V, ROWS, 1>(strip.rows.clone(), at, a, b),
+                        2 if REGS > 2 => self.columns::<V, ROWS, 2>(strip.rows.clone(), at, a, b),
+                        _ => self.columns::<V, ROWS, REGS>(strip.rows.clone(), at, a, b),
                     }
                 }
                 p += depth;
@@ -225,21 +220,26 @@ impl<'a, E: Element> Product<'a, '_, E> {
     /// # Safety
     /// As for [`Product::strip`]; `b` has `REGS` registers in each of its `depth` rows.
     #[inline(always)]
-    unsafe fn columns<V: Lanes<E>, const REGS: usize>(&mut self, rows: core::ops::Range<usize>, at: Columns, a: Mat<'a, E>, b: Mat<'_, E>) {
+    unsafe fn columns<V: Lanes<E>, const ROWS: usize, const REGS: usize>(
+        &mut self,
+        rows: core::ops::Range<usize>,
+        at: Columns,
+        a: Mat<'_, E>,
+        b: Mat<'_, E>,
+    ) {
         let mut i = rows.start;
         while i < rows.end {
+            let (a, rows) = (a.from(i - rows.start, 0), rows_of_tile(rows.end - i, ROWS));
             // SAFETY: the caller's contract.
             unsafe {
-                if V::REGISTERS < 32 {
-                    let rows_of_tile = rows_of_tile(rows.end - i, 6);
-                    with_rows!(rows_of_tile, 6, |ROWS| self.tile::<V, ROWS, REGS>(i, at, a.from(i - rows.start, 0), b));
-                    i += rows_of_tile;
-                } else {
-                    let rows_of_tile = rows_of_tile(rows.end - i, 8);
-                    with_rows!(rows_of_tile, 8, |ROWS| self.tile::<V, ROWS, REGS>(i, at, a.from(i - rows.start, 0), b));
-                    i += rows_of_tile;
+                match rows {
+                    1 => self.tile::<V, 1, REGS>(i, at, a, b),
+                    2 => self.tile::<V, 2, REGS>(i, at, a, b),
+                    4 => self.tile::<V, 4, REGS>(i, at, a, b),
+                    _ => self.tile::<V, ROWS, REGS>(i, at, a, b),
                 }
             }
+            i += rows;
         }
     }
 
@@ -344,41 +344,6 @@ unsafe fn pack<'p, E: Element, V: Lanes<E>, const REGS: usize>(
     }
     // SAFETY: each of the `cols` columns of the panel has just been written, all the way down.
     Mat::rows(unsafe { core::slice::from_raw_parts(to, depth * cols) }, cols)
-}
-
-/// A product whose `A` is not contiguous along `k`: it is copied into panels of a few rows, number by number of `k`.
-struct Packed<'a, 'c, E>(Product<'a, 'c, E>);
-
-impl<E: Element> Kernel<E> for Packed<'_, '_, E> {
-    type Output = ();
-
-    #[inline(always)]
-    unsafe fn run<V: Lanes<E>>(self) {
-        let Packed(product) = self;
-        let Size { m, n, k } = product.size;
-        let mut panel = [const { MaybeUninit::uninit() }; DEPTH * MAX_ROWS];
-        let mut p = 0;
-        while p < k {
-            let depth = DEPTH.min(k - p);
-            let mut i = 0;
-            while i < m {
-                let height = MAX_ROWS.min(m - i);
-                let a = pack_rows(&mut panel, product.a.from(i, p), [height, depth]);
-                let strip = Strip { rows: i..i + height, depth: p..p + depth };
-                // SAFETY: the panel holds the strip; and the caller's contract.
-                unsafe {
-                    let mut part = Product { a, c: &mut *product.c, ..product };
-                    if V::REGISTERS < 32 {
-                        part.strip::<V, 2>(strip, n, a);
-                    } else {
-                        part.strip::<V, 3>(strip, n, a);
-                    }
-                }
-                i += height;
-            }
-            p += depth;
-        }
-    }
 }
 
 /// Copies a block of `a` so that its rows lie side by side: element `(i, p)` is number `p * height + i`.

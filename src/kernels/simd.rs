@@ -87,9 +87,6 @@ pub(crate) trait Lanes<E>: Copy {
     /// How many numbers there are.
     const LEN: usize;
 
-    /// How many registers of this kind the processor has.
-    const REGISTERS: usize;
-
     /// The same number in each place.
     unsafe fn splat(x: E) -> Self;
 
@@ -133,6 +130,20 @@ pub trait Kernel<E> {
     /// The contract of [`Lanes`].
     #[allow(private_bounds, reason = "kernels are for this crate")]
     unsafe fn run<V: Lanes<E>>(self) -> Self::Output;
+
+    /// The same where there are 32 registers and not 16, for kernels that have a larger tile then.
+    ///
+    /// # Safety
+    /// The contract of [`Lanes`].
+    #[allow(private_bounds, reason = "kernels are for this crate")]
+    #[inline(always)]
+    unsafe fn run_wide<V: Lanes<E>>(self) -> Self::Output
+    where
+        Self: Sized,
+    {
+        // SAFETY: the caller's contract.
+        unsafe { self.run::<V>() }
+    }
 }
 
 /// A number type that there are registers for.
@@ -165,7 +176,7 @@ macro_rules! vector {
                     #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")]
                     unsafe fn avx512<K: Kernel<$Float>>(kernel: K) -> K::Output {
                         // SAFETY: this function has the target features.
-                        unsafe { kernel.run::<$V512>() }
+                        unsafe { kernel.run_wide::<$V512>() }
                     }
                     #[target_feature(enable = "avx2,fma")]
                     unsafe fn avx2<K: Kernel<$Float>>(kernel: K) -> K::Output {
@@ -268,7 +279,7 @@ mod x86 {
 
     macro_rules! lanes {
         (
-            $Register:ident of $len:literal $Float:ident, $registers:literal registers: $set1:ident $loadu:ident $storeu:ident $fmadd:ident $add:ident;
+            $Register:ident of $len:literal $Float:ident: $set1:ident $loadu:ident $storeu:ident $fmadd:ident $add:ident;
             load_first |$load_from:ident, $load_n:ident| $load_first:expr;
             store_first |$register:ident, $store_to:ident, $store_n:ident| $store_first:expr;
             select |$a:ident, $b:ident, $yes:ident, $no:ident| greater $greater:expr, equal $equal:expr;
@@ -276,7 +287,6 @@ mod x86 {
         ) => {
             impl Lanes<$Float> for $Register {
                 const LEN: usize = $len;
-                const REGISTERS: usize = $registers;
 
                 #[inline(always)]
                 unsafe fn splat(x: $Float) -> Self {
@@ -345,28 +355,28 @@ mod x86 {
     }
 
     lanes! {
-        __m256 of 8 f32, 16 registers: _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps _mm256_add_ps;
+        __m256 of 8 f32: _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps _mm256_add_ps;
         load_first |from, n| _mm256_maskload_ps(from, first_32(n));
         store_first |register, to, n| _mm256_maskstore_ps(to, first_32(n), register);
         select |a, b, yes, no| greater _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_GT_OQ>(a, b)), equal _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_EQ_OQ>(a, b));
         totals |of| totals_32(of);
     }
     lanes! {
-        __m256d of 4 f64, 16 registers: _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_fmadd_pd _mm256_add_pd;
+        __m256d of 4 f64: _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_fmadd_pd _mm256_add_pd;
         load_first |from, n| _mm256_maskload_pd(from, first_64(n));
         store_first |register, to, n| _mm256_maskstore_pd(to, first_64(n), register);
         select |a, b, yes, no| greater _mm256_blendv_pd(no, yes, _mm256_cmp_pd::<_CMP_GT_OQ>(a, b)), equal _mm256_blendv_pd(no, yes, _mm256_cmp_pd::<_CMP_EQ_OQ>(a, b));
         totals |of| totals_64(of);
     }
     lanes! {
-        __m512 of 16 f32, 32 registers: _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_fmadd_ps _mm512_add_ps;
+        __m512 of 16 f32: _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_fmadd_ps _mm512_add_ps;
         load_first |from, n| _mm512_maskz_loadu_ps((1u16 << n) - 1, from);
         store_first |register, to, n| _mm512_mask_storeu_ps(to, (1u16 << n) - 1, register);
         select |a, b, yes, no| greater _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b), no, yes), equal _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, b), no, yes);
         totals |of| totals_32([halves_32(of[0]), halves_32(of[1]), halves_32(of[2]), halves_32(of[3])]);
     }
     lanes! {
-        __m512d of 8 f64, 32 registers: _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_fmadd_pd _mm512_add_pd;
+        __m512d of 8 f64: _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_fmadd_pd _mm512_add_pd;
         load_first |from, n| _mm512_maskz_loadu_pd((1u8 << n) - 1, from);
         store_first |register, to, n| _mm512_mask_storeu_pd(to, (1u8 << n) - 1, register);
         select |a, b, yes, no| greater _mm512_mask_blend_pd(_mm512_cmp_pd_mask::<_CMP_GT_OQ>(a, b), no, yes), equal _mm512_mask_blend_pd(_mm512_cmp_pd_mask::<_CMP_EQ_OQ>(a, b), no, yes);
@@ -380,7 +390,6 @@ pub(crate) struct Plain<E>([E; 4]);
 
 impl<E: num_traits::Float> Lanes<E> for Plain<E> {
     const LEN: usize = 4;
-    const REGISTERS: usize = 16;
 
     #[inline(always)]
     unsafe fn splat(x: E) -> Self {

@@ -14,7 +14,7 @@ use core::any::Any;
 use core::marker::PhantomData;
 use dfdx::prelude::{SumTo, TensorFromVec, Trace, TryMul};
 use dfdx::shapes::Rank0;
-use dfdx::tensor::{Cpu, NoneTape, OwnedTape, Tape};
+use dfdx::tensor::{Cpu, OwnedTape, Tape};
 use dfdx::tensor_ops::{Backward as _, Device};
 use std::sync::{Arc, OnceLock};
 
@@ -244,9 +244,7 @@ impl<E: Float, D: Device<E>, T: Tape<E, D>> Call<E, D, T> {
 impl<M: Meaning> ErasedMeaning for M {
     fn forward(&self, call: &mut dyn Any) {
         fn try_device<E: Float, D: Device<E>>(meaning: &impl Meaning, call: &mut dyn Any) {
-            if let Some(call) = call.downcast_mut::<Call<E, D, NoneTape>>() {
-                call.run(meaning);
-            } else if let Some(call) = call.downcast_mut::<Call<E, D, OwnedTape<E, D>>>() {
+            if let Some(call) = call.downcast_mut::<Call<E, D, OwnedTape<E, D>>>() {
                 call.run(meaning);
             }
         }
@@ -270,13 +268,7 @@ struct CustomStep {
 
 impl CustomStep {
     /// Runs the layer on dfdx's tape and hands its output and the tensors of its input and parameters to `then`.
-    fn run<E: Float, T: Tape<E, E::Host> + 'static>(
-        &self,
-        samples: usize,
-        (x, params): (&[E], &[E]),
-        noise: Option<(Noise, usize)>,
-        taped: impl FnOnce(Flat<E, E::Host>) -> Flat<E, E::Host, T>,
-    ) -> Ran<E, T> {
+    fn run<E: Float>(&self, samples: usize, (x, params): (&[E], &[E]), noise: Option<(Noise, usize)>) -> Ran<E> {
         let device = E::Host::default();
         let tensor = |numbers: &[E]| device.tensor_from_vec(numbers.to_vec(), (numbers.len(),));
         let mut rest = params;
@@ -288,7 +280,7 @@ impl CustomStep {
         let (params, x): (Vec<Flat<E, E::Host>>, _) = (split.collect(), tensor(x));
         let index = Arc::default();
         let site = Site { params: &params, buffers: &[], written: None, shown: None, noise, index: &index, device: &device, tape: PhantomData };
-        let input = Var::new(taped(x.clone()), samples, self.x);
+        let input = Var::new(x.leaky_trace(), samples, self.x);
         let y = input.and_then(|input| self.spec.portable(&site, input, self.y));
         let y = y.unwrap_or_else(|error| panic!("{}: {error}", self.spec.label()));
         Ran { x, params, y: y.flat() }
@@ -296,20 +288,20 @@ impl CustomStep {
 }
 
 /// What is left when a layer has run.
-struct Ran<E: Float, T> {
+struct Ran<E: Float> {
     x: Flat<E, E::Host>,
     params: Vec<Flat<E, E::Host>>,
-    y: Flat<E, E::Host, T>,
+    y: Flat<E, E::Host, OwnedTape<E, E::Host>>,
 }
 
 impl<E: Float> Step<E> for CustomStep {
     fn forward(&self, at: Forward<'_, E>) {
-        let ran = self.run(at.samples, (at.input(), at.params), at.noise, |x| x);
+        let ran = self.run(at.samples, (at.input(), at.params), at.noise);
         ran.y.copy_into(at.output);
     }
 
     fn backward(&self, mut at: Backward<'_, E>) {
-        let ran = self.run(at.samples, (at.input, at.params), at.noise, |x| x.leaky_trace());
+        let ran = self.run(at.samples, (at.input, at.params), at.noise);
         let device = E::Host::default();
         let dy = device.tensor_from_vec(at.d_output.to_vec(), (at.d_output.len(),));
         let dot = ran.y.try_mul(dy).and_then(|y| y.try_sum::<Rank0, _>());

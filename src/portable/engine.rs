@@ -10,7 +10,7 @@ use crate::learn::Optimizer;
 use crate::noise::Noise;
 use crate::types::{Branch, Chain, Dims, Join, NamedParam, Parts, Slot, Spec, Tied, buffers, leaves, parameters};
 use core::marker::PhantomData;
-use dfdx::prelude::{Backward, TensorFromVec, Trace, TryAdd};
+use dfdx::prelude::{Backward, SplitTape, TensorFromVec, Trace, TryAdd};
 use dfdx::tensor::{OwnedTape, Tape};
 use dfdx::tensor_ops::Device;
 use std::sync::{Arc, OnceLock};
@@ -25,15 +25,19 @@ pub struct Portable<E: Float, D: Device<E>> {
     indices: Vec<Arc<OnceLock<Index<D>>>>,
 }
 
+/// What layers are differentiated by. They are run on this one alone, since code for another takes as long again to compile.
+type History<E, D> = OwnedTape<E, D>;
+
 /// A walk over the layers: how far it has come.
-struct Walk<'a, E: Float, D: Device<E>, T> {
+struct Walk<'a, E: Float, D: Device<E>> {
     engine: &'a Portable<E, D>,
     /// How many parameters and buffers lie behind.
     at: [usize; 2],
     leaves: usize,
     noise: Option<Noise>,
     notes: &'a Notes<E, D>,
-    tape: PhantomData<T>,
+    /// Whether there will be a way back. Without one, what a layer has kept for it goes when its output is there.
+    returns: bool,
 }
 
 /// What layers write down on a way through the network, besides what they make of their input.
@@ -49,8 +53,8 @@ impl<E: Float, D: Device<E>> Notes<E, D> {
     }
 }
 
-impl<E: Float, D: Device<E>, T: Tape<E, D> + 'static> Walk<'_, E, D, T> {
-    fn run(&mut self, spec: &Spec, x: Parts<Var<E, D, T>>) -> Result<Parts<Var<E, D, T>>, D::Err> {
+impl<E: Float, D: Device<E>> Walk<'_, E, D> {
+    fn run(&mut self, spec: &Spec, x: Parts<Var<E, D, History<E, D>>>) -> Result<Parts<Var<E, D, History<E, D>>>, D::Err> {
         match spec.unnamed() {
             Spec::Leaf(leaf) => self.run_leaf(leaf, x),
             Spec::Chain(Chain { fields }) => fields.iter().try_fold(x, |x, field| self.run(field.spec, x)),
@@ -78,7 +82,7 @@ impl<E: Float, D: Device<E>, T: Tape<E, D> + 'static> Walk<'_, E, D, T> {
         }
     }
 
-    fn run_leaf(&mut self, leaf: &Leaf, x: Parts<Var<E, D, T>>) -> Result<Parts<Var<E, D, T>>, D::Err> {
+    fn run_leaf(&mut self, leaf: &Leaf, x: Parts<Var<E, D, History<E, D>>>) -> Result<Parts<Var<E, D, History<E, D>>>, D::Err> {
         let [begin, first] = self.at;
         for param in (0..).map_while(|i| leaf.param(i)) {
             self.at[usize::from(!param.is_trained())] += 1;
@@ -96,11 +100,12 @@ impl<E: Float, D: Device<E>, T: Tape<E, D> + 'static> Walk<'_, E, D, T> {
             tape: PhantomData,
         };
         let y = checked(leaf.infer(dims(&x)));
-        leaf.portable(&site, x, y)
+        let y = leaf.portable(&site, x, y)?;
+        if self.returns { Ok(y) } else { y.try_map_x(|x| Ok(x.forgetting())) }
     }
 
-    fn run_branch(&mut self, branch: &Branch, x: Parts<Var<E, D, T>>) -> Result<Parts<Var<E, D, T>>, D::Err> {
-        let (mut joined, sides): (Option<Var<E, D, T>>, _) = (None, fork(&x));
+    fn run_branch(&mut self, branch: &Branch, x: Parts<Var<E, D, History<E, D>>>) -> Result<Parts<Var<E, D, History<E, D>>>, D::Err> {
+        let (mut joined, sides): (Option<Var<E, D, History<E, D>>>, _) = (None, fork(&x));
         let forks: Vec<_> = branch.fields.iter().skip(1).map(|_| fork(&x)).collect();
         for (field, x) in branch.fields.iter().zip(core::iter::once(x).chain(forks)) {
             let y = gathered(self.run(field.spec, x)?);
@@ -117,7 +122,7 @@ impl<E: Float, D: Device<E>, T: Tape<E, D> + 'static> Walk<'_, E, D, T> {
     }
 
     /// The history of the memory goes over to the value, whose way it has crossed.
-    fn run_encode(&mut self, body: &Spec, mut x: Parts<Var<E, D, T>>) -> Result<Parts<Var<E, D, T>>, D::Err> {
+    fn run_encode(&mut self, body: &Spec, mut x: Parts<Var<E, D, History<E, D>>>) -> Result<Parts<Var<E, D, History<E, D>>>, D::Err> {
         let padding = x.beside(Slot::MemoryPadding).map(Var::fork);
         let Some(memory) = x.take(Slot::Memory) else { unreachable!("a network is checked before it is lowered") };
         let mut encoded = Parts::new(memory);
@@ -162,15 +167,19 @@ fn join<E: Float, D: Device<E>, T: Tape<E, D>>(how: Join, a: Var<E, D, T>, b: Va
 }
 
 impl<E: Float, D: Device<E>> Portable<E, D> {
-    fn run<T: Tape<E, D> + 'static>(
-        &self,
-        inputs: Flat<E, D, T>,
-        samples: usize,
-        noise: Option<Noise>,
-        notes: &Notes<E, D>,
-    ) -> Result<Flat<E, D, T>, D::Err> {
-        let x = self.parts(inputs, samples)?;
-        let mut walk = Walk { engine: self, at: [0, 0], leaves: 0, noise, notes, tape: PhantomData };
+    fn run(&self, inputs: &Flat<E, D>, samples: usize, noise: Option<Noise>, notes: &Notes<E, D>) -> Result<Flat<E, D, History<E, D>>, D::Err> {
+        let walk = Walk { engine: self, at: [0, 0], leaves: 0, noise, notes, returns: true };
+        self.walk(walk, inputs, samples)
+    }
+
+    /// Without noise, and without a way back.
+    fn show(&self, inputs: &Flat<E, D>, samples: usize, notes: &Notes<E, D>) -> Result<Flat<E, D>, D::Err> {
+        let walk = Walk { engine: self, at: [0, 0], leaves: 0, noise: None, notes, returns: false };
+        Ok(self.walk(walk, inputs, samples)?.split_tape().0)
+    }
+
+    fn walk(&self, mut walk: Walk<'_, E, D>, inputs: &Flat<E, D>, samples: usize) -> Result<Flat<E, D, History<E, D>>, D::Err> {
+        let x = self.parts(inputs.leaky_trace(), samples)?;
         let y = walk.run(self.network.spec, x)?;
         self.outputs(y)
     }
@@ -226,11 +235,14 @@ fn split<'a, E>(tensors: &'a [NamedParam], numbers: &'a [E]) -> impl Iterator<It
     tensors.iter().map(|tensor| &numbers[tensor.range()])
 }
 
-/// For each number type and device by name, so that the engine is compiled here, once, and not again in every crate with a
-/// model.
+/// On GPUs for each number type by name, so that the engine is compiled here, once, and not again in every crate with a model.
+/// On the CPU models run on another one, so there it is compiled where somebody wants it.
 macro_rules! engine {
-    ($E:ident on $D:ty) => {
-        impl Engine<$E, $D> for Portable<$E, $D> {
+    ($E:ident on $D:ty $(, for $any:tt)?) => {
+        impl$(<$any: Float>)? Engine<$E, $D> for Portable<$E, $D>
+        where
+            $D: Device<$E>,
+        {
             fn new(device: &$D, network: Architecture, state: State<$E>) -> Result<Self, Error> {
                 let indices = leaves(network.spec).iter().map(|_| Arc::default()).collect();
                 let mut engine = Portable { device: device.clone(), network, params: Vec::new(), buffers: Vec::new(), indices };
@@ -258,7 +270,7 @@ macro_rules! engine {
             }
 
             fn infer(&self, inputs: Flat<$E, $D>, samples: usize) -> Result<Flat<$E, $D>, Error> {
-                self.run(inputs, samples, None, &Notes::new()).map_err(Error::device("running the network"))
+                self.show(&inputs, samples, &Notes::new()).map_err(Error::device("running the network"))
             }
 
             fn predict(&self, inputs: &[$E], samples: usize) -> Result<Vec<$E>, Error> {
@@ -272,7 +284,7 @@ macro_rules! engine {
 
             fn attention(&self, inputs: Flat<$E, $D>, samples: usize) -> Result<Vec<AttentionMap<$E>>, Error> {
                 let notes = Notes { shown: Some(Shown::default()), ..Notes::new() };
-                self.run(inputs, samples, None, &notes).map_err(Error::device("running the network"))?;
+                self.show(&inputs, samples, &notes).map_err(Error::device("running the network"))?;
                 Ok(notes.shown.map_or_else(Vec::new, Shown::into_inner))
             }
 
@@ -304,7 +316,10 @@ macro_rules! engine {
             }
         }
 
-        impl Portable<$E, $D> {
+        impl$(<$any: Float>)? Portable<$E, $D>
+        where
+            $D: Device<$E>,
+        {
             fn differentiate(
                 &self,
                 inputs: &[$E],
@@ -315,7 +330,7 @@ macro_rules! engine {
             ) -> Result<Gradients<$E>, Error> {
                 let inputs = self.upload(inputs)?;
                 let outputs: Flat<$E, $D, OwnedTape<$E, $D>> =
-                    self.run(inputs.leaky_trace(), samples, noise, notes).map_err(Error::device("running the network"))?;
+                    self.run(&inputs, samples, noise, notes).map_err(Error::device("running the network"))?;
                 let loss = objective.taped(outputs).map_err(Error::device("computing the loss"))?;
                 let value = loss.as_vec()[0];
                 let mut gradients = loss.try_backward().map_err(Error::device("differentiating the network"))?;
@@ -330,8 +345,7 @@ macro_rules! engine {
         }
     };
 }
-engine!(f32 on dfdx::tensor::Cpu);
-engine!(f64 on dfdx::tensor::Cpu);
+engine!(E on dfdx::tensor::Cpu, for E);
 #[cfg(feature = "cuda")]
 engine!(f32 on dfdx::tensor::Cuda);
 #[cfg(feature = "cuda")]

@@ -118,6 +118,11 @@ impl<E: Float, D: Device<E>, T: Tape<E, D>> Var<E, D, T> {
         Var::new(parts.try_concat_along(Axis::<1>)?, samples, Dims::new(&[p + q]))
     }
 
+    /// The same batch with a history that begins anew.
+    pub(crate) fn forgetting(self) -> Self {
+        Var { data: self.data.split_tape().0.put_tape(T::default()), ..self }
+    }
+
     /// Takes over the history of `other`, which begins anew: both can then be used without one being forgotten.
     pub(crate) fn absorb(self, other: Self) -> (Self, Self) {
         let (x, tape) = self.data.split_tape();
