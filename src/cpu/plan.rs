@@ -64,8 +64,8 @@ pub(crate) struct Block {
 /// How many numbers a block has, if it can: they stay in the first-level cache.
 const BLOCK: usize = 8192;
 /// Rows of weights are taken in fours, for whole register tiles; so many at least, since each pass over the batch should be worth
-/// it, and at most.
-const ROWS: [usize; 2] = [24, 48];
+/// it, and at most, as many as a panel of them has.
+const ROWS: [usize; 2] = [24, 96];
 
 /// What a value is when the next position of a sequence is shown: what another one is now.
 pub(crate) struct Carried {
@@ -408,9 +408,10 @@ fn blocks<E>(nodes: &[Node<E>], params: usize) -> Vec<Block> {
         let Some(step) = node.step.deferred() else { continue };
         for range in learned(node) {
             let row = step.row(range.start - node.params.start);
-            // A fourth of them, so that there is something for several threads to do.
-            let [least, most] = ROWS;
-            let rows = (range.len() / row).div_ceil(4).next_multiple_of(4).clamp(least, most).max(BLOCK / row / 4 * 4);
+            // A fourth of them or less, so that there is something for several threads to do.
+            let ([least, most], rows) = (ROWS, range.len() / row);
+            let parts = rows.div_ceil(most).max(4);
+            let rows = rows.div_ceil(parts).next_multiple_of(4).max(least).max(BLOCK / row / 4 * 4);
             let of_node = cut(range, rows * row).map(|params| Block { params, node: Some(i) });
             blocks.extend(of_node);
         }

@@ -9,6 +9,7 @@
 
 use super::simd::{Job, Kernel, Lanes, Vector, with_best};
 use super::tile::{Sums, inner, outer, totals};
+use super::transpose::transpose;
 use core::mem::MaybeUninit;
 
 /// A matrix with free strides: element `(i, j)` is `data[i * row + j * col]`.
@@ -57,32 +58,12 @@ pub(crate) fn gemm<E: Element>(size: Size, a: Mat<'_, E>, b: Mat<'_, E>, add: bo
 
 /// The same where the rows of `C` lie further apart.
 pub(crate) fn gemm_rows<E: Element>(size: Size, a: Mat<'_, E>, b: Mat<'_, E>, add: bool, c: &mut Rows<'_, E>) {
-    let Size { m, n, k } = size;
-    assert!(c.stride >= n && fits(m, n, Mat::rows(c.data, c.stride)), "C has {} numbers of {m} x {n}", c.data.len());
-    assert!(fits(m, k, a) && fits(k, n, b), "A or B is smaller than {m} x {k} x {n}");
-    if m == 0 || n == 0 {
-        return;
-    }
-    if k == 0 {
-        (0..m).filter(|_| !add).for_each(|i| c.data[i * c.stride..i * c.stride + n].fill(E::zero()));
-        return;
-    }
-    let product = Product { size, a, b, add, c: c.data, stride: c.stride };
-    if k == 1 && b.col == 1 {
-        with_best(Outer(product));
-    } else if a.col == 1 && b.row == 1 && k >= LONG && m <= FEW {
-        E::run(Dots(product));
-    } else {
-        E::run(product);
-    }
+    Product { size, a, b, bias: &[], add, c: c.data, stride: c.stride }.run();
 }
 
 /// `C = A B + b`, the same row added to each; an empty one is none.
 pub(crate) fn affine<E: Element>(size: Size, a: Mat<'_, E>, b: Mat<'_, E>, bias: &[E], c: &mut [E]) {
-    if !bias.is_empty() {
-        c[..size.m * size.n].chunks_exact_mut(size.n).for_each(|row| row.copy_from_slice(bias));
-    }
-    gemm(size, a, b, !bias.is_empty(), c);
+    Product { size, a, b, bias, add: false, c, stride: size.n }.run();
 }
 
 fn fits<E>(rows: usize, cols: usize, mat: Mat<'_, E>) -> bool {
@@ -107,16 +88,53 @@ const COPIED: usize = 24;
 const DEPTH: usize = 256;
 /// How many columns a panel of `B` has at most, and how many rows one of `A`.
 const MAX_COLS: usize = 48;
-const MAX_ROWS: usize = 48;
+const MAX_ROWS: usize = 96;
 
 /// A product; its sizes fit what it reads and writes.
 struct Product<'a, 'c, E> {
     size: Size,
     a: Mat<'a, E>,
     b: Mat<'a, E>,
+    /// What sums begin with, if it is not empty: a row for all rows.
+    bias: &'a [E],
     add: bool,
     c: &'c mut [E],
     stride: usize,
+}
+
+impl<E: Element> Product<'_, '_, E> {
+    /// Chooses how, and does it.
+    fn run(mut self) {
+        let Product { size: Size { m, n, k }, a, b, bias, stride, .. } = self;
+        assert!(stride >= n && fits(m, n, Mat::rows(self.c, stride)), "C has {} numbers of {m} x {n}", self.c.len());
+        assert!(fits(m, k, a) && fits(k, n, b), "A or B is smaller than {m} x {k} x {n}");
+        assert!(bias.is_empty() || bias.len() == n, "a bias for each of {n} columns");
+        if m == 0 || n == 0 {
+            return;
+        }
+        let is_long = a.col == 1 && b.row == 1 && k >= LONG && m <= FEW;
+        let is_flat = k == 1 && b.col == 1;
+        if k == 0 || is_long || is_flat {
+            self.begin();
+        }
+        match k {
+            0 => {}
+            _ if is_flat => with_best(Outer(self)),
+            _ if is_long => E::run(Dots(self)),
+            _ => E::run(self),
+        }
+    }
+
+    /// Writes what sums begin with, so that they can be added to it.
+    fn begin(&mut self) {
+        let Size { m, n, k } = self.size;
+        let is_written = k == 0 && !self.add || !self.bias.is_empty();
+        for row in self.c.chunks_mut(self.stride).take(if is_written { m } else { 0 }) {
+            if self.bias.is_empty() { row[..n].fill(E::zero()) } else { row[..n].copy_from_slice(self.bias) }
+        }
+        self.add |= is_written;
+        self.bias = &[];
+    }
 }
 
 /// How many rows a tile takes that has `left` before it, and at most `most`. Tiles of two rows and less wait for their sums, so
@@ -170,7 +188,8 @@ impl<E: Element> Product<'_, '_, E> {
             for i in (0..m).step_by(most_rows) {
                 let strip = Strip { rows: i..m.min(i + most_rows), depth: p..k.min(p + most_depth) };
                 let a = a.from(i, p);
-                let a = if is_copied { pack_rows(&mut panel, a, [strip.rows.len(), strip.depth.len()]) } else { a };
+                // SAFETY: `Product::run` has asserted that the matrix fits; and the caller's contract.
+                let a = if is_copied { unsafe { pack_rows::<E, V>(&mut panel, a, [strip.rows.len(), strip.depth.len()]) } } else { a };
                 // SAFETY: `a` has the strip's numbers; and the caller's contract.
                 unsafe { self.strip::<V, ROWS, REGS>(strip, a) };
             }
@@ -200,8 +219,8 @@ impl<E: Element> Product<'_, '_, E> {
                     unsafe { pack::<E, V, REGS>(&mut panel, b, [depth, width]) }
                 };
                 let a = a.from(0, p - strip.depth.start);
-                let at = Columns { first: j, width, add: self.add || p > 0, depth };
-                // SAFETY: `gemm_rows` has asserted that the matrices fit; a panel has whole registers.
+                let at = Columns { first: j, width, add: self.add || p > 0, has_bias: p == 0 && !self.bias.is_empty(), depth };
+                // SAFETY: `Product::run` has asserted that the matrices fit; a panel has whole registers.
                 unsafe {
                     match width.div_ceil(V::LEN) {
                         1 => self.columns::<V, ROWS, 1>(strip.rows.clone(), at, a, b),
@@ -249,7 +268,15 @@ impl<E: Element> Product<'_, '_, E> {
     unsafe fn tile<V: Lanes<E>, const ROWS: usize, const REGS: usize>(&mut self, i: usize, at: Columns, a: Mat<'_, E>, b: Mat<'_, E>) {
         // SAFETY: the caller's contract.
         unsafe {
-            let mut sums = [[V::splat(E::zero()); REGS]; ROWS];
+            let mut begin = [V::splat(E::zero()); REGS];
+            if at.has_bias {
+                let bias = self.bias[at.first..at.first + at.width].as_ptr();
+                for (j, register) in begin.iter_mut().enumerate() {
+                    let (from, left) = (bias.add(j * V::LEN), at.width - j * V::LEN);
+                    *register = if left >= V::LEN { V::load(from) } else { V::load_first(from, left) };
+                }
+            }
+            let mut sums = [begin; ROWS];
             let (mut a_rows, mut b_regs) = ([a.data.as_ptr(); ROWS], [b.data.as_ptr(); REGS]);
             for (l, row) in a_rows.iter_mut().enumerate() {
                 *row = row.add(l * a.row);
@@ -280,16 +307,17 @@ impl<E: Element> Product<'_, '_, E> {
         for (l, row) in sums.iter().enumerate() {
             let begin = (i + l) * self.stride + at.first;
             let to = self.c[begin..begin + at.width].as_mut_ptr();
-            for (j, &sum) in row.iter().enumerate() {
-                let left = at.width - (j * V::LEN).min(at.width);
-                // SAFETY: `to` has `left` numbers from this register on.
-                unsafe {
-                    let to = to.wrapping_add(j * V::LEN);
-                    if left >= V::LEN {
-                        (if at.add { V::load(to).add(sum) } else { sum }).store(to);
-                    } else if left > 0 {
-                        (if at.add { V::load_first(to, left).add(sum) } else { sum }).store_first(to, left);
-                    }
+            // SAFETY: `to` has `width` numbers, of which those of the last register may be fewer than it could have.
+            unsafe {
+                for (j, &sum) in row[..REGS - 1].iter().enumerate() {
+                    let to = to.add(j * V::LEN);
+                    (if at.add { V::load(to).add(sum) } else { sum }).store(to);
+                }
+                let (to, left, sum) = (to.add((REGS - 1) * V::LEN), at.width - (REGS - 1) * V::LEN, row[REGS - 1]);
+                if left == V::LEN {
+                    (if at.add { V::load(to).add(sum) } else { sum }).store(to);
+                } else {
+                    (if at.add { V::load_first(to, left).add(sum) } else { sum }).store_first(to, left);
                 }
             }
         }
@@ -302,6 +330,7 @@ struct Columns {
     first: usize,
     width: usize,
     add: bool,
+    has_bias: bool,
     depth: usize,
 }
 
@@ -320,6 +349,8 @@ unsafe fn pack<'p, E: Element, V: Lanes<E>, const REGS: usize>(
     if b.col == 1 {
         for p in 0..depth {
             let (from, to) = (b.data[p * b.row..p * b.row + width].as_ptr(), to.wrapping_add(p * cols));
+            // SAFETY: the caller's contract. The panel behind this one: rows are too far apart for the processor to see it come.
+            unsafe { V::prefetch(from.wrapping_add(width)) };
             let mut j = 0;
             while j < cols {
                 // SAFETY: the row of the panel has whole registers, and `from` has `width - j` numbers left.
@@ -331,13 +362,16 @@ unsafe fn pack<'p, E: Element, V: Lanes<E>, const REGS: usize>(
             }
         }
     } else {
-        // A few rows at a time, so that they stay in the first-level cache until they are full.
-        for first in (0..depth).step_by(V::LEN) {
-            for q in 0..cols {
-                for p in first..depth.min(first + V::LEN) {
+        // SAFETY: the panel has `depth` rows of `cols` numbers; where `b` lies column by column it has `width` of `depth`.
+        unsafe {
+            if b.row == 1 {
+                transpose::<E, V>([width, depth], (b.data.as_ptr(), b.col), (to, cols));
+            }
+            for p in 0..depth {
+                let done = if b.row == 1 { width } else { 0 };
+                for q in done..cols {
                     let x = if q < width { b.data[p * b.row + q * b.col] } else { E::zero() };
-                    // SAFETY: within the panel.
-                    unsafe { to.add(p * cols + q).write(x) };
+                    to.add(p * cols + q).write(x);
                 }
             }
         }
@@ -346,15 +380,33 @@ unsafe fn pack<'p, E: Element, V: Lanes<E>, const REGS: usize>(
     Mat::rows(unsafe { core::slice::from_raw_parts(to, depth * cols) }, cols)
 }
 
+/// How many rows ahead of those that are copied the processor is told of.
+const AHEAD: usize = 32;
+
 /// Copies a block of `a` so that its rows lie side by side: element `(i, p)` is number `p * height + i`.
+///
+/// # Safety
+/// The contract of [`Lanes`]; `a` holds `height x depth`.
 #[inline(always)]
-fn pack_rows<'p, E: Element>(panel: &'p mut [MaybeUninit<E>], a: Mat<'_, E>, [height, depth]: [usize; 2]) -> Mat<'p, E> {
+unsafe fn pack_rows<'p, E: Element, V: Lanes<E>>(panel: &'p mut [MaybeUninit<E>], a: Mat<'_, E>, [height, depth]: [usize; 2]) -> Mat<'p, E> {
     let panel = &mut panel[..height * depth];
     for (p, to) in panel.chunks_exact_mut(height).enumerate() {
         let column = &a.data[p * a.col..];
         // Told apart so that what is usual is a loop over neighbours.
         if a.row == 1 {
-            to.iter_mut().zip(column).for_each(|(to, &x)| _ = to.write(x));
+            let (from, to) = (column[..height].as_ptr(), to.as_mut_ptr().cast::<E>());
+            let mut i = 0;
+            // SAFETY: both have `height` numbers; and the caller's contract.
+            unsafe {
+                while i + V::LEN <= height {
+                    V::prefetch(from.wrapping_add(AHEAD * a.col + i));
+                    V::load(from.add(i)).store(to.add(i));
+                    i += V::LEN;
+                }
+                if i < height {
+                    V::load_first(from.add(i), height - i).store_first(to.add(i), height - i);
+                }
+            }
         } else {
             to.iter_mut().zip(column.iter().step_by(a.row)).for_each(|(to, &x)| _ = to.write(x));
         }
@@ -369,7 +421,7 @@ struct Outer<'a, 'c, E>(Product<'a, 'c, E>);
 impl<E: Element> Job for Outer<'_, '_, E> {
     #[inline(always)]
     fn run(self) {
-        let Product { size: Size { m, n, .. }, a, b, add, c, stride } = self.0;
+        let Product { size: Size { m, n, .. }, a, b, add, c, stride, .. } = self.0;
         for i in 0..m {
             let (x, to) = (a.data[i * a.row], &mut c[i * stride..][..n]);
             if add {
@@ -430,7 +482,7 @@ impl<E: Element> Dots<'_, '_, E> {
     #[inline(always)]
     unsafe fn tile<V: Lanes<E>, const ROWS: usize, const COLS: usize>(&mut self, [i, j]: [usize; 2]) {
         let Product { a, b, add, stride, size: Size { k, .. }, .. } = self.0;
-        // SAFETY: `gemm_rows` has asserted that rows of A and columns of B have `k` numbers.
+        // SAFETY: `Product::run` has asserted that rows of A and columns of B have `k` numbers.
         let totals = unsafe {
             let (mut rows, mut columns) = ([a.data.as_ptr(); ROWS], [b.data.as_ptr(); COLS]);
             for (l, row) in rows.iter_mut().enumerate() {

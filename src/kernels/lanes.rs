@@ -2,6 +2,7 @@
 
 use super::frame::Frame;
 use super::simd::{Job, Kernel, Lanes, with_best};
+use super::transpose::Transpose;
 use crate::float::Float;
 
 /// Calls a function with the number of lanes as a constant.
@@ -27,44 +28,32 @@ macro_rules! with_lanes {
 
 /// As many samples as there are lanes, one behind the other, as samples side by side: `[L, N] -> [N, L]`.
 pub(crate) fn to_lanes<E: Float>(samples: &[E], lanes: &mut [E]) {
-    with_lanes!(E, |L| with_best(ToLanes { samples, lanes: lanes.as_chunks_mut::<L>().0 }));
-}
-
-struct ToLanes<'a, E, const L: usize> {
-    samples: &'a [E],
-    lanes: &'a mut [[E; L]],
-}
-
-impl<E: Float, const L: usize> Job for ToLanes<'_, E, L> {
-    #[inline(always)]
-    fn run(self) {
-        let width = self.samples.len() / L;
-        for (lane, sample) in self.samples.chunks_exact(width).enumerate() {
-            for (to, &x) in self.lanes.iter_mut().zip(sample) {
-                to[lane] = x;
-            }
-        }
-    }
+    let (count, width) = (E::lanes(), samples.len() / E::lanes());
+    Transpose { size: [count, width], from: samples, row: width, to: lanes, col: count }.run();
 }
 
 /// The way back, `[N, L] -> [L, N]`; with `add` it is added to what is there.
 pub(crate) fn to_samples<E: Float>(lanes: &[E], add: bool, samples: &mut [E]) {
-    with_lanes!(E, |L| with_best(ToSamples { lanes: lanes.as_chunks::<L>().0, add, samples }));
+    let (count, width) = (E::lanes(), samples.len() / E::lanes());
+    if add {
+        with_lanes!(E, |L| with_best(AddToSamples { lanes: lanes.as_chunks::<L>().0, samples }));
+    } else {
+        Transpose { size: [width, count], from: lanes, row: count, to: samples, col: width }.run();
+    }
 }
 
-struct ToSamples<'a, E, const L: usize> {
+struct AddToSamples<'a, E, const L: usize> {
     lanes: &'a [[E; L]],
-    add: bool,
     samples: &'a mut [E],
 }
 
-impl<E: Float, const L: usize> Job for ToSamples<'_, E, L> {
+impl<E: Float, const L: usize> Job for AddToSamples<'_, E, L> {
     #[inline(always)]
     fn run(self) {
         let width = self.samples.len() / L;
         for (lane, sample) in self.samples.chunks_exact_mut(width).enumerate() {
             for (to, from) in sample.iter_mut().zip(self.lanes) {
-                *to = if self.add { *to + from[lane] } else { from[lane] };
+                *to += from[lane];
             }
         }
     }

@@ -10,4 +10,5 @@ pub(crate) mod moments;
 pub(crate) mod simd;
 pub(crate) mod sum;
 mod tile;
+pub(crate) mod transpose;
 pub(crate) mod windows;

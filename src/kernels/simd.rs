@@ -116,6 +116,12 @@ pub(crate) trait Lanes<E>: Copy {
 
     /// The sums over the numbers of four registers, each in the same order.
     unsafe fn totals(of: [Self; 4]) -> [E; 4];
+
+    /// Says that the numbers about there, if there are any, will be read soon.
+    unsafe fn prefetch(from: *const E);
+
+    /// Copies `LEN` rows of `LEN` numbers, which lie `row` apart, to as many columns: what they become lies `col` apart.
+    unsafe fn transpose(from: *const E, row: usize, to: *mut E, col: usize);
 }
 
 /// A numeric kernel that is written for registers of any kind.
@@ -259,6 +265,52 @@ mod x86 {
         }
     }
 
+    /// Eight rows of eight numbers, four columns at a time: a register has four numbers of one row and of the fourth behind it.
+    ///
+    /// # Safety
+    /// AVX2, and so many numbers behind both pointers.
+    #[inline(always)]
+    unsafe fn transpose_32(from: *const f32, row: usize, to: *mut f32, col: usize) {
+        for j in [0, 4] {
+            // SAFETY: the caller's contract.
+            unsafe {
+                let mut rows = [_mm256_setzero_ps(); 4];
+                for (i, register) in rows.iter_mut().enumerate() {
+                    let [near, far] = [_mm_loadu_ps(from.add(i * row + j)), _mm_loadu_ps(from.add((i + 4) * row + j))];
+                    *register = _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(near), far);
+                }
+                let [a, b, c, d] = rows;
+                let (ab, cd) = (_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d));
+                _mm256_storeu_ps(to.add(j * col), _mm256_shuffle_ps::<0b01_00_01_00>(ab, cd));
+                _mm256_storeu_ps(to.add((j + 1) * col), _mm256_shuffle_ps::<0b11_10_11_10>(ab, cd));
+                let (ab, cd) = (_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d));
+                _mm256_storeu_ps(to.add((j + 2) * col), _mm256_shuffle_ps::<0b01_00_01_00>(ab, cd));
+                _mm256_storeu_ps(to.add((j + 3) * col), _mm256_shuffle_ps::<0b11_10_11_10>(ab, cd));
+            }
+        }
+    }
+
+    /// Four rows of four numbers, two columns at a time.
+    ///
+    /// # Safety
+    /// AVX2, and so many numbers behind both pointers.
+    #[inline(always)]
+    unsafe fn transpose_64(from: *const f64, row: usize, to: *mut f64, col: usize) {
+        for j in [0, 2] {
+            // SAFETY: the caller's contract.
+            unsafe {
+                let mut rows = [_mm256_setzero_pd(); 2];
+                for (i, register) in rows.iter_mut().enumerate() {
+                    let [near, far] = [_mm_loadu_pd(from.add(i * row + j)), _mm_loadu_pd(from.add((i + 2) * row + j))];
+                    *register = _mm256_insertf128_pd::<1>(_mm256_castpd128_pd256(near), far);
+                }
+                let [a, b] = rows;
+                _mm256_storeu_pd(to.add(j * col), _mm256_unpacklo_pd(a, b));
+                _mm256_storeu_pd(to.add((j + 1) * col), _mm256_unpackhi_pd(a, b));
+            }
+        }
+    }
+
     // Not closures: those are functions of their own, without the instructions.
 
     /// # Safety
@@ -284,6 +336,7 @@ mod x86 {
             store_first |$register:ident, $store_to:ident, $store_n:ident| $store_first:expr;
             select |$a:ident, $b:ident, $yes:ident, $no:ident| greater $greater:expr, equal $equal:expr;
             totals |$of:ident| $totals:expr;
+            transpose |$from:ident, $row:ident, $to:ident, $col:ident| $transpose:expr;
         ) => {
             impl Lanes<$Float> for $Register {
                 const LEN: usize = $len;
@@ -350,6 +403,18 @@ mod x86 {
                     // SAFETY: as for `splat`.
                     unsafe { $totals }
                 }
+
+                #[inline(always)]
+                unsafe fn prefetch(from: *const $Float) {
+                    // SAFETY: a hint, which reads nothing.
+                    unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
+                }
+
+                #[inline(always)]
+                unsafe fn transpose($from: *const $Float, $row: usize, $to: *mut $Float, $col: usize) {
+                    // SAFETY: as for `splat`, and there are so many rows of numbers behind both pointers.
+                    unsafe { $transpose }
+                }
             }
         };
     }
@@ -360,6 +425,7 @@ mod x86 {
         store_first |register, to, n| _mm256_maskstore_ps(to, first_32(n), register);
         select |a, b, yes, no| greater _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_GT_OQ>(a, b)), equal _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_EQ_OQ>(a, b));
         totals |of| totals_32(of);
+        transpose |from, row, to, col| transpose_32(from, row, to, col);
     }
     lanes! {
         __m256d of 4 f64: _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_fmadd_pd _mm256_add_pd;
@@ -367,6 +433,7 @@ mod x86 {
         store_first |register, to, n| _mm256_maskstore_pd(to, first_64(n), register);
         select |a, b, yes, no| greater _mm256_blendv_pd(no, yes, _mm256_cmp_pd::<_CMP_GT_OQ>(a, b)), equal _mm256_blendv_pd(no, yes, _mm256_cmp_pd::<_CMP_EQ_OQ>(a, b));
         totals |of| totals_64(of);
+        transpose |from, row, to, col| transpose_64(from, row, to, col);
     }
     lanes! {
         __m512 of 16 f32: _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_fmadd_ps _mm512_add_ps;
@@ -374,6 +441,12 @@ mod x86 {
         store_first |register, to, n| _mm512_mask_storeu_ps(to, (1u16 << n) - 1, register);
         select |a, b, yes, no| greater _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b), no, yes), equal _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, b), no, yes);
         totals |of| totals_32([halves_32(of[0]), halves_32(of[1]), halves_32(of[2]), halves_32(of[3])]);
+        transpose |from, row, to, col| {
+            transpose_32(from, row, to, col);
+            transpose_32(from.add(8), row, to.add(8 * col), col);
+            transpose_32(from.add(8 * row), row, to.add(8), col);
+            transpose_32(from.add(8 * row + 8), row, to.add(8 * col + 8), col);
+        };
     }
     lanes! {
         __m512d of 8 f64: _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_fmadd_pd _mm512_add_pd;
@@ -381,6 +454,12 @@ mod x86 {
         store_first |register, to, n| _mm512_mask_storeu_pd(to, (1u8 << n) - 1, register);
         select |a, b, yes, no| greater _mm512_mask_blend_pd(_mm512_cmp_pd_mask::<_CMP_GT_OQ>(a, b), no, yes), equal _mm512_mask_blend_pd(_mm512_cmp_pd_mask::<_CMP_EQ_OQ>(a, b), no, yes);
         totals |of| totals_64([halves_64(of[0]), halves_64(of[1]), halves_64(of[2]), halves_64(of[3])]);
+        transpose |from, row, to, col| {
+            transpose_64(from, row, to, col);
+            transpose_64(from.add(4), row, to.add(4 * col), col);
+            transpose_64(from.add(4 * row), row, to.add(4), col);
+            transpose_64(from.add(4 * row + 4), row, to.add(4 * col + 4), col);
+        };
     }
 }
 
@@ -445,6 +524,19 @@ impl<E: num_traits::Float> Lanes<E> for Plain<E> {
     #[inline(always)]
     unsafe fn totals(of: [Self; 4]) -> [E; 4] {
         of.map(|Plain([a, b, c, d])| (a + b) + (c + d))
+    }
+
+    #[inline(always)]
+    unsafe fn prefetch(_: *const E) {}
+
+    #[inline(always)]
+    unsafe fn transpose(from: *const E, row: usize, to: *mut E, col: usize) {
+        for i in 0..4 {
+            for j in 0..4 {
+                // SAFETY: the caller has four rows of four numbers.
+                unsafe { *to.add(j * col + i) = *from.add(i * row + j) };
+            }
+        }
     }
 }
 

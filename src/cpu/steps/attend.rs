@@ -5,6 +5,7 @@ use crate::float::Float;
 use crate::kernels::exp::exp_minus;
 use crate::kernels::gemm::{Mat, Rows, Size, gemm, gemm_rows};
 use crate::kernels::sum::{dot, largest, sum};
+use crate::kernels::transpose::Transpose;
 use crate::layers::scaled_dot_product::{Hidden, Scores};
 use core::ops::Range;
 
@@ -49,8 +50,9 @@ impl Heads {
     }
 }
 
-/// How many queries are looked at together: of a causal score matrix, so much that is not seen is computed on the diagonal.
-const BLOCK: usize = 16;
+/// How many queries are looked at together. Of a causal score matrix, so much that is not seen is computed on the diagonal.
+const BLOCK: usize = 64;
+const CAUSAL_BLOCK: usize = 16;
 
 /// The rows of a matrix from `row` on.
 fn from_row<E>(mat: Mat<'_, E>, row: usize) -> Mat<'_, E> {
@@ -64,25 +66,26 @@ fn of_sample<E>(numbers: &[E], samples: usize, sample: usize) -> &[E] {
 }
 
 /// Writes `rows` rows of `mat`, each `cols` long, as columns: products read their second matrix in rows.
-fn transpose<'a, E: Float>(mat: Mat<'_, E>, [rows, cols]: [usize; 2], to: &'a mut [E]) -> Mat<'a, E> {
-    for i in 0..rows {
-        let to = to[i..].iter_mut().step_by(rows);
-        to.zip(&mat.data[i * mat.row..][..cols]).for_each(|(to, &x)| *to = x);
-    }
+fn transposed<'a, E: Float>(mat: Mat<'_, E>, [rows, cols]: [usize; 2], to: &'a mut [E]) -> Mat<'a, E> {
+    Transpose { size: [rows, cols], from: mat.data, row: mat.row, to: &mut *to, col: rows }.run();
     Mat::rows(to, rows)
 }
 
 impl Attend {
     /// The queries, some at a time.
     fn blocks(&self) -> impl Iterator<Item = Range<usize>> {
-        let queries = self.scores.queries;
-        (0..queries).step_by(BLOCK).map(move |begin| begin..(begin + BLOCK).min(queries))
+        let (queries, block) = (self.scores.queries, self.block());
+        (0..queries).step_by(block).map(move |begin| begin..(begin + block).min(queries))
+    }
+
+    fn block(&self) -> usize {
+        if self.scores.causal { CAUSAL_BLOCK } else { BLOCK.min(self.scores.queries) }
     }
 
     /// How many numbers of scratch space a transposed matrix takes, and how many a block of scores.
     fn spaces(&self) -> [usize; 2] {
         let [d, d_v] = self.features();
-        [self.scores.keys * d.max(d_v), self.scores.keys * BLOCK]
+        [self.scores.keys * d.max(d_v), self.scores.keys * self.block()]
     }
 
     /// How many numbers a key has, and how many a value.
@@ -209,8 +212,8 @@ impl Attend {
 
     fn head<E: Float>(&self, [q, k, v]: [Mat<'_, E>; 3], hidden: Hidden<&[E]>, weights: &mut [E], y: Rows<'_, E>, scratch: &mut [E]) {
         let ([d, d_v], keys) = (self.features(), self.scores.keys);
-        let (transposed, block) = scratch.split_at_mut(self.spaces()[0]);
-        let k = transpose(k, [keys, d], transposed); // [d, S]
+        let (turned, block) = scratch.split_at_mut(self.spaces()[0]);
+        let k = transposed(k, [keys, d], turned); // [d, S]
         for rows in self.blocks() {
             let (m, seen) = (rows.len(), self.scores.seen(rows.clone()));
             let weights = &mut weights[rows.start * keys..rows.end * keys];
@@ -224,8 +227,8 @@ impl Attend {
 
     fn head_back<E: Float>(&self, at: Back<'_, E>, to: &mut Returning<'_, '_, E>, scratch: &mut [E]) {
         let ([d, d_v], keys, [q, k, v]) = (self.features(), self.scores.keys, at.operands);
-        let (transposed, block) = scratch.split_at_mut(self.spaces()[0]);
-        let v = transpose(v, [keys, d_v], transposed); // [dv, S]
+        let (turned, block) = scratch.split_at_mut(self.spaces()[0]);
+        let v = transposed(v, [keys, d_v], turned); // [dv, S]
         for rows in self.blocks() {
             let (m, seen) = (rows.len(), self.scores.seen(rows.clone()));
             let (q, dy, weights) = (from_row(q, rows.start), from_row(at.dy, rows.start), &at.weights[rows.start * keys..rows.end * keys]);
