@@ -4,7 +4,7 @@ use super::Leaf;
 use super::generic;
 use super::groups;
 use super::window::{Space, Window};
-use crate::cpu::steps::{Conv, ConvStage, Filters, Stage};
+use crate::cpu::steps::{Bank, Conv, ConvStage, Filters, Stage};
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
 use crate::kernels::geometry::grid;
@@ -221,11 +221,10 @@ impl ConvSpec {
     }
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {
-        let geometry = self.window.over(x.dims, y);
-        let filters = Filters::new::<E>(geometry, [self.channels.inputs, self.channels.outputs], self.channels.groups);
-        let y = planner.step(Conv { filters }, &[x], y);
         let Channels { inputs, outputs, groups } = self.channels;
-        planner.mark(Stage::Conv(ConvStage { geometry, channels: [inputs, outputs], groups, bias: self.bias }));
+        let bank = Bank { geometry: self.window.over(x.dims, y), channels: [inputs, outputs], groups };
+        let y = planner.step(Conv { filters: Filters::new::<E>(bank) }, &[x], y);
+        planner.mark(Stage::Conv(ConvStage { bank, bias: self.bias }));
         y
     }
 }

@@ -4,7 +4,7 @@ use super::Leaf;
 use super::conv::{Channels, product};
 use super::generic;
 use super::window::{Space, Window};
-use crate::cpu::steps::{ConvTranspose, Filters};
+use crate::cpu::steps::{Bank, ConvTranspose, Filters};
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
 use crate::kernels::geometry::grid;
@@ -218,8 +218,8 @@ impl ConvTransposeSpec {
     }
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {
-        let geometry = self.window.over(y, x.dims);
-        let filters = Filters::new::<E>(geometry, [self.channels.outputs, self.channels.inputs], self.channels.groups);
-        planner.step(ConvTranspose { filters }, &[x], y)
+        let Channels { inputs, outputs, groups } = self.channels;
+        let bank = Bank { geometry: self.window.over(y, x.dims), channels: [outputs, inputs], groups };
+        planner.step(ConvTranspose { filters: Filters::new::<E>(bank) }, &[x], y)
     }
 }

@@ -8,72 +8,81 @@ use crate::kernels::frame::Frame;
 use crate::kernels::geometry::{Geometry, grid};
 use crate::kernels::sum::add_runs;
 
-/// Filters over images `x`, `[in_channels, pixels]`, and what they see, `y`, `[out_channels, windows]`; their `weight` is
-/// `[out_channels, in_channels / groups, kh, kw]`.
+/// The sizes of filters: the `weight` is `[channels[1], channels[0] / groups, kh, kw]`.
+#[derive(Clone, Copy)]
+pub(crate) struct Bank {
+    pub geometry: Geometry,
+    /// How many channels images have, and how many what the filters see of them.
+    pub channels: [usize; 2],
+    pub groups: usize,
+}
+
+impl Bank {
+    /// The channels of each group.
+    pub(super) fn of_group(&self) -> [usize; 2] {
+        self.channels.map(|channels| channels / self.groups)
+    }
+
+    /// How many numbers the part of the weight has that belongs to a group.
+    pub(super) fn weights_of_group(&self) -> usize {
+        let [inputs, outputs] = self.of_group();
+        inputs * outputs * self.geometry.taps()
+    }
+
+    /// How many numbers the weight has.
+    pub(super) fn weights(&self) -> usize {
+        self.groups * self.weights_of_group()
+    }
+
+    /// The weight of a group as sums for each channel of what is seen.
+    pub(super) fn seeing(&self) -> Filter {
+        let ([inputs, outputs], taps) = (self.of_group(), self.geometry.taps());
+        Filter { rows: outputs, channels: inputs, row: inputs * taps, channel: taps }
+    }
+
+    /// The same weight as sums for each channel of the image.
+    pub(super) fn spreading(&self) -> Filter {
+        let Filter { rows, channels, row, channel } = self.seeing();
+        Filter { rows: channels, channels: rows, row: channel, channel: row }
+    }
+}
+
+/// Filters over images `x`, `[in_channels, pixels]`, and what they see, `y`, `[out_channels, windows]`.
 ///
 /// A convolution goes from `x` to `y`, and on its way back from `y` to `x`; its transpose does the same the other way round.
 pub(crate) struct Filters {
-    geometry: Geometry,
-    in_channels: usize,
-    out_channels: usize,
-    groups: usize,
+    bank: Bank,
     sight: Sight,
     spread: Spread,
 }
 
 impl Filters {
-    pub(crate) fn new<E: Float>(geometry: Geometry, [in_channels, out_channels]: [usize; 2], groups: usize) -> Self {
-        let sight = Sight::new::<E>(&geometry, Lie::Row, geometry.output, &Frame::whole(geometry.output));
-        Filters { geometry, in_channels, out_channels, groups, sight, spread: Spread::new::<E>(&geometry, Lie::Row) }
-    }
-
-    /// How many channels of `x` and of `y` each group has.
-    fn of_group(&self) -> [usize; 2] {
-        [self.in_channels / self.groups, self.out_channels / self.groups]
-    }
-
-    /// How many numbers the weight has.
-    fn weights(&self) -> usize {
-        self.out_channels * self.of_group()[0] * self.geometry.taps()
-    }
-
-    /// How many numbers the part of the weight has that belongs to a group.
-    fn weights_of_group(&self) -> usize {
-        self.weights() / self.groups
-    }
-
-    /// The weight of a group as sums for each channel of `y`.
-    fn seeing(&self) -> Filter {
-        let ([inputs, outputs], taps) = (self.of_group(), self.geometry.taps());
-        Filter { rows: outputs, channels: inputs, row: inputs * taps, channel: taps }
-    }
-
-    /// The same weight as sums for each channel of `x`.
-    fn spreading(&self) -> Filter {
-        let Filter { rows, channels, row, channel } = self.seeing();
-        Filter { rows: channels, channels: rows, row: channel, channel: row }
+    pub(crate) fn new<E: Float>(bank: Bank) -> Self {
+        let geometry = &bank.geometry;
+        let sight = Sight::new::<E>(geometry, Lie::Row, geometry.output, &Frame::whole(geometry.output));
+        Filters { sight, spread: Spread::new::<E>(geometry, Lie::Row), bank }
     }
 
     /// The images in their frames, and what lies `stride` apart in `x` before it is put there.
     fn scratch<E: Float>(&self) -> usize {
-        let x = self.in_channels * self.sight.frame.plane();
-        let y = self.out_channels * self.spread.frame.plane() + self.in_channels * self.spread.plane();
+        let x = self.bank.channels[0] * self.sight.frame.plane();
+        let y = self.bank.channels[1] * self.spread.frame.plane() + self.bank.channels[0] * self.spread.plane();
         x.max(y) + E::lanes()
     }
 
     /// What the filters see of images, and the bias of each channel: `y = W x + b` or, with `add`, `y += W x + b`.
     fn see<E: Float>(&self, threads: Option<usize>, [weight, bias]: [&[E]; 2], x: &[E], scratch: &mut [E], add: bool, y: &mut [E]) {
-        let ([inputs, outputs], windows) = (self.of_group(), self.geometry.windows());
-        let samples = x.chunks_exact(self.in_channels * self.geometry.pixels()).zip(y.chunks_exact_mut(self.out_channels * windows));
+        let ([inputs, outputs], windows) = (self.bank.of_group(), self.bank.geometry.windows());
+        let samples = x.chunks_exact(self.bank.channels[0] * self.bank.geometry.pixels()).zip(y.chunks_exact_mut(self.bank.channels[1] * windows));
         for (x, y) in samples {
             let x = framed(&self.sight.frame, self.sight.copies, x, scratch);
             for (group, y) in y.chunks_exact_mut(outputs * windows).enumerate() {
-                let weight = &weight[group * self.weights_of_group()..][..self.weights_of_group()];
+                let weight = &weight[group * self.bank.weights_of_group()..][..self.bank.weights_of_group()];
                 let bias = if bias.is_empty() { bias } else { &bias[group * outputs..][..outputs] };
                 let x = Planes { data: &x.data[group * inputs * x.plane..], ..x };
-                let piece = piece(threads, [outputs, windows], self.seeing().channels * self.geometry.taps());
+                let piece = piece(threads, [outputs, windows], self.bank.seeing().channels * self.bank.geometry.taps());
                 in_pieces(threads.unwrap_or(1), y, piece * windows, &|first, y| {
-                    let (filter, weight, bias) = some_rows(self.seeing(), [first / windows, y.len() / windows], weight, bias);
+                    let (filter, weight, bias) = some_rows(self.bank.seeing(), [first / windows, y.len() / windows], weight, bias);
                     let y = Planes { data: y, plane: windows };
                     Correlate { walk: &self.sight.walk, filter, weight, bias, x, y, add }.run();
                 });
@@ -83,21 +92,21 @@ impl Filters {
 
     /// `Wᵀ y`, window by window, and the bias of each channel: `x = Wᵀ y + b` or, with `add`, `x += Wᵀ y + b`.
     fn spread<E: Float>(&self, threads: Option<usize>, [weight, bias]: [&[E]; 2], y: &[E], scratch: &mut [E], add: bool, x: &mut [E]) {
-        let ([inputs, outputs], pixels) = (self.of_group(), self.geometry.pixels());
-        let (framed_y, between) = scratch.split_at_mut(self.out_channels * self.spread.frame.plane() + E::lanes());
-        let samples = y.chunks_exact(self.out_channels * self.geometry.windows()).zip(x.chunks_exact_mut(self.in_channels * pixels));
+        let ([inputs, outputs], pixels) = (self.bank.of_group(), self.bank.geometry.pixels());
+        let (framed_y, between) = scratch.split_at_mut(self.bank.channels[1] * self.spread.frame.plane() + E::lanes());
+        let samples = y.chunks_exact(self.bank.channels[1] * self.bank.geometry.windows()).zip(x.chunks_exact_mut(self.bank.channels[0] * pixels));
         for (y, x) in samples {
             let y = framed(&self.spread.frame, self.spread.copies, y, framed_y);
             for (group, x) in x.chunks_exact_mut(inputs * pixels).enumerate() {
-                let weight = &weight[group * self.weights_of_group()..][..self.weights_of_group()];
+                let weight = &weight[group * self.bank.weights_of_group()..][..self.bank.weights_of_group()];
                 let bias = if bias.is_empty() { bias } else { &bias[group * inputs..][..inputs] };
                 let y = Planes { data: &y.data[group * outputs * y.plane..], ..y };
                 for phase in &self.spread.phases {
                     let (plane, add_now) = phase.columns.as_ref().map_or((pixels, add), |columns| (columns.plane(), false));
                     let to = if phase.columns.is_some() { &mut between[..inputs * plane] } else { &mut *x };
-                    let piece = piece(threads, [inputs, plane], self.spreading().channels * self.geometry.taps());
+                    let piece = piece(threads, [inputs, plane], self.bank.spreading().channels * self.bank.geometry.taps());
                     in_pieces(threads.unwrap_or(1), to, piece * plane, &|first, to| {
-                        let (filter, weight, bias) = some_rows(self.spreading(), [first / plane, to.len() / plane], weight, bias);
+                        let (filter, weight, bias) = some_rows(self.bank.spreading(), [first / plane, to.len() / plane], weight, bias);
                         let to = Planes { data: to, plane };
                         Correlate { walk: &phase.walk, filter, weight, bias, x: y, y: to, add: add_now }.run();
                     });
@@ -111,17 +120,17 @@ impl Filters {
 
     /// Adds the gradient of the weight over the samples: `Σ y x`, tap by tap.
     fn correlate<E: Float>(&self, threads: Option<usize>, x: &[E], y: &[E], scratch: &mut [E], d_weight: &mut [E]) {
-        let ([inputs, outputs], windows) = (self.of_group(), self.geometry.windows());
-        let samples = x.chunks_exact(self.in_channels * self.geometry.pixels()).zip(y.chunks_exact(self.out_channels * windows));
+        let ([inputs, outputs], windows) = (self.bank.of_group(), self.bank.geometry.windows());
+        let samples = x.chunks_exact(self.bank.channels[0] * self.bank.geometry.pixels()).zip(y.chunks_exact(self.bank.channels[1] * windows));
         for (x, y) in samples {
             let x = framed(&self.sight.frame, self.sight.copies, x, scratch);
-            for (group, d_weight) in d_weight.chunks_exact_mut(self.weights_of_group()).enumerate() {
+            for (group, d_weight) in d_weight.chunks_exact_mut(self.bank.weights_of_group()).enumerate() {
                 let x = Planes { data: &x.data[group * inputs * x.plane..], ..x };
-                let row = self.seeing().row;
+                let row = self.bank.seeing().row;
                 let piece = piece(threads, [outputs, row], windows);
                 in_pieces(threads.unwrap_or(1), d_weight, piece * row, &|first, d_weight| {
                     let rows = first / row..(first + d_weight.len()) / row;
-                    let filter = Filter { rows: rows.len(), ..self.seeing() };
+                    let filter = Filter { rows: rows.len(), ..self.bank.seeing() };
                     let begin = (group * outputs + rows.start) * windows;
                     let dy = Planes { data: &y[begin..begin + rows.len() * windows], plane: windows };
                     CorrelateBack { walk: &self.sight.walk, filter, d_weight, x, dy }.run();
@@ -357,14 +366,14 @@ impl<E: Float> Step<E> for Conv {
     }
 
     fn forward(&self, at: Forward<'_, E>) {
-        let (weight, bias) = at.params.split_at(self.filters.weights());
+        let (weight, bias) = at.params.split_at(self.filters.bank.weights());
         self.filters.see(at.threads, [weight, bias], at.input(), at.scratch, false, at.output);
     }
 
     fn backward(&self, mut at: Backward<'_, E>) {
-        let (d_input, weights) = (at.d_input(), self.filters.weights());
+        let (d_input, weights) = (at.d_input(), self.filters.bank.weights());
         let (d_weight, d_bias) = at.d_params.split_at_mut(weights);
-        add_runs(at.d_output, self.filters.geometry.windows(), d_bias);
+        add_runs(at.d_output, self.filters.bank.geometry.windows(), d_bias);
         self.filters.correlate(at.threads, at.input, at.d_output, at.scratch, d_weight);
         if let Some(dx) = d_input {
             self.filters.spread(at.threads, [&at.params[..weights], &[]], at.d_output, at.scratch, dx.add, dx.to);
@@ -383,14 +392,14 @@ impl<E: Float> Step<E> for ConvTranspose {
     }
 
     fn forward(&self, at: Forward<'_, E>) {
-        let (weight, bias) = at.params.split_at(self.filters.weights());
+        let (weight, bias) = at.params.split_at(self.filters.bank.weights());
         self.filters.spread(at.threads, [weight, bias], at.input(), at.scratch, false, at.output);
     }
 
     fn backward(&self, mut at: Backward<'_, E>) {
-        let (d_input, weights) = (at.d_input(), self.filters.weights());
+        let (d_input, weights) = (at.d_input(), self.filters.bank.weights());
         let (d_weight, d_bias) = at.d_params.split_at_mut(weights);
-        add_runs(at.d_output, self.filters.geometry.pixels(), d_bias);
+        add_runs(at.d_output, self.filters.bank.geometry.pixels(), d_bias);
         self.filters.correlate(at.threads, at.d_output, at.input, at.scratch, d_weight);
         if let Some(dx) = d_input {
             self.filters.see(at.threads, [&at.params[..weights], &[]], at.d_output, at.scratch, dx.add, dx.to);

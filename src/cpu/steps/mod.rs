@@ -16,7 +16,7 @@ mod stack;
 pub(crate) mod wide;
 
 pub(crate) use attend::{Attend, Heads, Operand};
-pub(crate) use conv::{Conv, ConvTranspose, Filters};
+pub(crate) use conv::{Bank, Conv, ConvTranspose, Filters};
 pub(crate) use dense::Dense;
 pub(crate) use gather::Gather;
 pub(crate) use join::{Add, Concat, Copy, Part};

@@ -4,12 +4,11 @@
 //! full, whatever the image: numbers lie as `[C, H, W, L]`, where `L` is how many there are in a register. Samples that are left
 //! over go through the layers' own steps, pixels in the lanes; a sample's output has the same bits either way.
 
-use super::conv::{Lie, Sight, Spread};
+use super::conv::{Bank, Lie, Sight, Spread};
 use super::{Backward, Forward, Gradient, MAX_INPUTS, Step};
 use crate::float::Float;
-use crate::kernels::conv::{Correlate, CorrelateBack, Filter, Planes};
+use crate::kernels::conv::{Correlate, CorrelateBack, Planes};
 use crate::kernels::frame::Frame;
-use crate::kernels::geometry::Geometry;
 use crate::kernels::lanes::{Scatter, Select, add_totals, to_lanes, to_samples};
 use core::ops::Range;
 
@@ -24,39 +23,17 @@ pub(crate) enum Stage {
     MaxPool([usize; 2]),
 }
 
-/// A convolution with a weight `[out_channels, in_channels / groups, kh, kw]` and a bias, if it has one.
+/// A convolution with a weight and a bias, if it has one.
 #[derive(Clone, Copy)]
 pub(crate) struct ConvStage {
-    pub geometry: Geometry,
-    pub channels: [usize; 2],
-    pub groups: usize,
+    pub bank: Bank,
     pub bias: bool,
 }
 
 impl ConvStage {
-    /// How many channels of the input and of the output each group has.
-    fn of_group(&self) -> [usize; 2] {
-        self.channels.map(|channels| channels / self.groups)
-    }
-
-    /// How many numbers the weight of a group has.
-    fn weights_of_group(&self) -> usize {
-        let [inputs, outputs] = self.of_group();
-        inputs * outputs * self.geometry.taps()
-    }
-
+    /// How many numbers the weight has, and how many the bias.
     fn params(&self) -> [usize; 2] {
-        [self.groups * self.weights_of_group(), if self.bias { self.channels[1] } else { 0 }]
-    }
-
-    fn seeing(&self) -> Filter {
-        let ([inputs, outputs], taps) = (self.of_group(), self.geometry.taps());
-        Filter { rows: outputs, channels: inputs, row: inputs * taps, channel: taps }
-    }
-
-    fn spreading(&self) -> Filter {
-        let Filter { rows, channels, row, channel } = self.seeing();
-        Filter { rows: channels, channels: rows, row: channel, channel: row }
+        [self.bank.weights(), if self.bias { self.bank.channels[1] } else { 0 }]
     }
 }
 
@@ -75,13 +52,13 @@ struct Level {
 
 impl Level {
     fn new<E: Float>(conv: ConvStage, has_relu: bool, pool: [usize; 2]) -> Self {
-        let output = conv.geometry.output;
+        let output = conv.bank.geometry.output;
         let pooled = [0, 1].map(|axis| output[axis] / pool[axis] * pool[axis]);
         let of_row = [pool[0], pooled[1]];
-        let spread = Spread::new::<E>(&conv.geometry, Lie::Samples);
+        let spread = Spread::new::<E>(&conv.bank.geometry, Lie::Samples);
         Level {
-            sight: Sight::new::<E>(&conv.geometry, Lie::Samples, of_row, &Frame::whole(of_row)),
-            back: Sight::new::<E>(&conv.geometry, Lie::Samples, pooled, &spread.frame),
+            sight: Sight::new::<E>(&conv.bank.geometry, Lie::Samples, of_row, &Frame::whole(of_row)),
+            back: Sight::new::<E>(&conv.bank.geometry, Lie::Samples, pooled, &spread.frame),
             conv,
             has_relu,
             pool,
@@ -91,21 +68,21 @@ impl Level {
 
     /// Height and width of what is written.
     fn output(&self) -> [usize; 2] {
-        [0, 1].map(|axis| self.conv.geometry.output[axis] / self.pool[axis])
+        [0, 1].map(|axis| self.conv.bank.geometry.output[axis] / self.pool[axis])
     }
 
     /// How many numbers are read, and how many are written, for each sample.
     fn numels(&self) -> [usize; 2] {
         let [height, width] = self.output();
-        [self.conv.channels[0] * self.conv.geometry.pixels(), self.conv.channels[1] * height * width]
+        [self.conv.bank.channels[0] * self.conv.bank.geometry.pixels(), self.conv.bank.channels[1] * height * width]
     }
 
     /// Numbers for each sample of the image in its frame; of the sums of one row of pools; and of the gradient of all sums, in
     /// theirs.
     fn spaces(&self) -> [usize; 3] {
-        let framed = if self.sight.copies { self.conv.channels[0] * self.sight.frame.plane() } else { 0 };
-        let of_row = self.conv.of_group()[1] * self.pool[0] * self.output()[1] * self.pool[1];
-        [framed, of_row, self.conv.channels[1] * self.spread.frame.plane()]
+        let framed = if self.sight.copies { self.conv.bank.channels[0] * self.sight.frame.plane() } else { 0 };
+        let of_row = self.conv.bank.of_group()[1] * self.pool[0] * self.output()[1] * self.pool[1];
+        [framed, of_row, self.conv.bank.channels[1] * self.spread.frame.plane()]
     }
 
     /// The image in its frame.
@@ -118,20 +95,20 @@ impl Level {
     }
 
     fn forward<E: Float>(&self, params: &[E], x: &[E], [y, chosen]: [&mut [E]; 2], scratch: &mut [E]) {
-        let (lanes, [height, width], [inputs, outputs]) = (E::lanes(), self.output(), self.conv.of_group());
+        let (lanes, [height, width], [inputs, outputs]) = (E::lanes(), self.output(), self.conv.bank.of_group());
         let (weight, bias) = params.split_at(self.conv.params()[0]);
         let (framed, sums) = scratch.split_at_mut(self.spaces()[0] * lanes);
         let (x, plane) = (self.framed(x, framed), self.sight.frame.plane() * lanes);
         let sums_plane = self.pool[0] * width * self.pool[1] * lanes;
         let sums = &mut sums[..outputs * sums_plane];
-        for group in 0..self.conv.groups {
-            let weight = &weight[group * self.conv.weights_of_group()..][..self.conv.weights_of_group()];
+        for group in 0..self.conv.bank.groups {
+            let weight = &weight[group * self.conv.bank.weights_of_group()..][..self.conv.bank.weights_of_group()];
             let bias = if bias.is_empty() { bias } else { &bias[group * outputs..][..outputs] };
             for row in 0..height {
-                let begin = self.sight.frame.at([row * self.pool[0] * self.conv.geometry.stride[0], 0]) * lanes;
+                let begin = self.sight.frame.at([row * self.pool[0] * self.conv.bank.geometry.stride[0], 0]) * lanes;
                 let x = Planes { data: &x[group * inputs * plane + begin..], plane };
                 let to = Planes { data: &mut *sums, plane: sums_plane };
-                Correlate { walk: &self.sight.walk, filter: self.conv.seeing(), weight, bias, x, y: to, add: false }.run();
+                Correlate { walk: &self.sight.walk, filter: self.conv.bank.seeing(), weight, bias, x, y: to, add: false }.run();
                 for channel in 0..outputs {
                     let at = ((group * outputs + channel) * height + row) * width * lanes..;
                     let (y, chosen) = (&mut y[at.clone()][..width * lanes], &mut chosen[at][..width * lanes]);
@@ -144,7 +121,7 @@ impl Level {
 
     /// Adds to the gradients of the parameters, and writes that of `x`.
     fn backward<E: Float>(&self, params: &[E], x: &[E], [dy, chosen]: [&[E]; 2], mut to: Back<'_, E>, scratch: &mut [E]) {
-        let (lanes, [height, width], [inputs, outputs]) = (E::lanes(), self.output(), self.conv.of_group());
+        let (lanes, [height, width], [inputs, outputs]) = (E::lanes(), self.output(), self.conv.bank.of_group());
         let (framed, d_sums) = scratch.split_at_mut(self.spaces()[0] * lanes);
         let (x, plane) = (self.framed(x, framed), self.sight.frame.plane() * lanes);
         let d_sums = &mut d_sums[..self.spaces()[2] * lanes];
@@ -163,16 +140,16 @@ impl Level {
             add_totals(d_sums, frame.plane() * lanes, d_bias);
         }
         let d_plane = frame.plane() * lanes;
-        for group in 0..self.conv.groups {
-            let weights = group * self.conv.weights_of_group()..(group + 1) * self.conv.weights_of_group();
+        for group in 0..self.conv.bank.groups {
+            let weights = group * self.conv.bank.weights_of_group()..(group + 1) * self.conv.bank.weights_of_group();
             let dy = Planes { data: &d_sums[group * outputs * d_plane..], plane: d_plane };
             let x = Planes { data: &x[group * inputs * plane..], plane };
-            CorrelateBack { walk: &self.back.walk, filter: self.conv.seeing(), d_weight: &mut d_weight[weights.clone()], x, dy }.run();
+            CorrelateBack { walk: &self.back.walk, filter: self.conv.bank.seeing(), d_weight: &mut d_weight[weights.clone()], x, dy }.run();
             let Some(dx) = &mut to.dx else { continue };
-            let pixels = self.conv.geometry.pixels() * lanes;
+            let pixels = self.conv.bank.geometry.pixels() * lanes;
             for phase in &self.spread.phases {
                 let y = Planes { data: &mut dx[group * inputs * pixels..][..inputs * pixels], plane: pixels };
-                let (walk, filter, weight) = (&phase.walk, self.conv.spreading(), &params[weights.clone()]);
+                let (walk, filter, weight) = (&phase.walk, self.conv.bank.spreading(), &params[weights.clone()]);
                 Correlate { walk, filter, weight, bias: &[], x: dy, y, add: false }.run();
             }
         }
@@ -217,7 +194,7 @@ impl Levels {
             }
             levels.push(Level::new::<E>(*conv, has_relu, pool));
         }
-        let pays = levels.iter().any(|level| wastes(level.conv.geometry.output[1], E::lanes()));
+        let pays = levels.iter().any(|level| wastes(level.conv.bank.geometry.output[1], E::lanes()));
         let fits = levels.iter().all(|level| E::lanes() * (level.spaces()[0] + level.spaces()[2]) <= ROOM);
         (pays && fits).then_some(Levels(levels))
     }
