@@ -537,15 +537,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn products_of_any_size_and_stride(m in 1..100usize, n in 1..70usize, k in prop_oneof![1..3usize, 1..300usize], gap in 0..3usize, flip_a: bool, flip_b: bool, add: bool) {
+        fn products_of_any_size_and_stride(m in 1..100usize, n in 1..70usize, k in prop_oneof![1..3usize, 1..300usize], gap in 0..3usize, flip_a: bool, flip_b: bool, add: bool, has_bias: bool) {
             let data: Vec<f64> = (0..m.max(n) * k).map(|i| ((i * 37 % 101) as f64 - 50.0) / 64.0).collect();
             let a = if flip_a { Mat::rows(&data, m).transposed() } else { Mat::rows(&data, k) };
             let b = if flip_b { Mat::rows(&data, k).transposed() } else { Mat::rows(&data, n) };
             let size = Size { m, n, k };
             let stride = n + gap;
             let mut c = vec![1.0; m * stride];
-            let mut expected = vec![if add { 1.0 } else { 0.0 }; m * n];
-            gemm_rows(size, a, b, add, &mut Rows { data: &mut c, stride });
+            let bias: Vec<f64> = (0..if has_bias && !add { n } else { 0 }).map(|j| j as f64 / 8.0).collect();
+            let mut expected: Vec<f64> = (0..m * n).map(|i| bias.get(i % n).copied().unwrap_or(f64::from(u8::from(add)))).collect();
+            Product { size, a, b, bias: &bias, add, c: &mut c, stride }.run();
             naive(size, a, b, &mut expected);
             for (row, expected) in c.chunks_exact(stride).zip(expected.chunks_exact(n)) {
                 let (row, between) = row.split_at(n);

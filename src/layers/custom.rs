@@ -267,7 +267,7 @@ struct CustomStep {
 }
 
 impl CustomStep {
-    /// Runs the layer on dfdx's tape and hands its output and the tensors of its input and parameters to `then`.
+    /// Runs the layer on dfdx's tape.
     fn run<E: Float>(&self, samples: usize, (x, params): (&[E], &[E]), noise: Option<(Noise, usize)>) -> Ran<E> {
         let device = E::Host::default();
         let tensor = |numbers: &[E]| device.tensor_from_vec(numbers.to_vec(), (numbers.len(),));
