@@ -8,6 +8,7 @@ use crate::float::Float;
 use crate::kernels::gemm::{Mat, Size};
 use crate::kernels::simd::{Job, with_best};
 use crate::kernels::sum::add_rows;
+use crate::kernels::transpose::Transpose;
 use core::marker::PhantomData;
 use core::ops::Range;
 
@@ -144,7 +145,7 @@ impl<C: Cell<G, S, K>, const G: usize, const S: usize, const K: usize> Scan<C, G
         let size = Size { m: rows, n: G * hidden, k: self.inputs };
         wide_affine(at.threads, size, Mat::rows(x, self.inputs), Mat::rows(ih, self.inputs).transposed(), bias, gates);
         let hh_columns = if self.copies(samples) {
-            transpose(hh, hidden, hh_columns, padded(G * hidden));
+            Transpose { size: [G * hidden, hidden], from: hh, row: hidden, to: &mut *hh_columns, col: padded(G * hidden) }.run();
             Mat::rows(&*hh_columns, padded(G * hidden))
         } else {
             Mat::rows(hh, hidden).transposed()
@@ -501,11 +502,4 @@ fn cut<E, const N: usize>(mut memory: &mut [E], sizes: [usize; N]) -> [&mut [E];
 /// The same for each direction; these are one's.
 fn cut_direction<E>(memory: &mut [E], direction: usize, sizes: [usize; 2]) -> [&mut [E]; 2] {
     cut(&mut memory[direction * (sizes[0] + sizes[1])..], sizes)
-}
-
-/// Rows of `width` numbers as columns, `pitch` numbers apart.
-fn transpose<E: Float>(rows: &[E], width: usize, columns: &mut [E], pitch: usize) {
-    for (i, row) in rows.chunks_exact(width).enumerate() {
-        columns[i..].iter_mut().step_by(pitch).zip(row).for_each(|(to, &x)| *to = x);
-    }
 }
