@@ -1,4 +1,4 @@
-//! A step of each network that is compared with other libraries: `cargo bench --bench workloads`.
+//! A step of each network that is compared with other libraries: `cargo bench -p formwork-benches --bench workloads`.
 
 #[expect(dead_code, reason = "numbers are compared with PyTorch's in `benches/peers`")]
 #[path = "workloads/mod.rs"]

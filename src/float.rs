@@ -27,6 +27,10 @@ pub trait Float:
     fn from_le_bytes(bytes: &[u8]) -> Vec<Self>;
 }
 
+/// `f64`: the engine for the CPU is compiled for it in the crates that use it, and not with this one.
+pub trait OnDemand: Float {}
+impl OnDemand for f64 {}
+
 mod sealed {
     pub trait Sealed {}
     impl Sealed for f32 {}

@@ -7,7 +7,7 @@ use super::pool::{Pool, available};
 use super::storage::Storage;
 use crate::engine::{Architecture, AttentionMap, Engine, Flat, Gradients, Objective, State};
 use crate::error::Error;
-use crate::float::Float;
+use crate::float::{Float, OnDemand};
 use crate::learn::{Optimizer, Pass};
 use crate::noise::Noise;
 use core::ops::Range;
@@ -448,10 +448,14 @@ where
     Ok((value, d_outputs))
 }
 
-/// For each number type by name, so that the engine is compiled here, once, and not again in every crate with a model.
+/// For `f32` by name, so that the engine is compiled here, once, and not again in every crate with a model. For `f64` it is
+/// compiled where somebody wants it: half of all the code would be for what few use.
 macro_rules! engine {
-    ($E:ident) => {
-        impl Engine<$E, Cpu> for Static<$E> {
+    ($E:ident $(, for $any:path)?) => {
+        impl$(<$E: $any>)? Engine<$E, Cpu> for Static<$E>
+        where
+            Cpu: Device<$E>,
+        {
             fn new(_: &Cpu, network: Architecture, state: State<$E>) -> Result<Self, Error> {
                 Ok(Self::with(Plan::new(&network), state))
             }
@@ -534,4 +538,4 @@ macro_rules! engine {
     };
 }
 engine!(f32);
-engine!(f64);
+engine!(E, for OnDemand);
