@@ -80,8 +80,8 @@ const LONG: usize = 192;
 /// Up to how many rows a copy of `B` would not pay.
 const FEW: usize = 64;
 
-/// From how many rows on `B` is copied even where it could be read as it is: rows that are a power of two apart share few places
-/// in the cache.
+/// From how many rows on `B` is copied even where it could be read as it is, unless its rows follow one another: those that are a
+/// power of two apart share few places in the cache.
 const COPIED: usize = 24;
 
 /// How much of `k` a panel holds: one of `B` then stays in the first-level cache.
@@ -90,21 +90,28 @@ const DEPTH: usize = 256;
 const MAX_COLS: usize = 48;
 const MAX_ROWS: usize = 96;
 
+/// Of what size on `B` is far away, where each of its rows is on a page of its own: then so many of its columns are copied together
+/// that finding a page pays.
+const FAR: usize = 1 << 20;
+const PAGE: usize = 4096;
+const WIDE: usize = 128;
+const ROWS_AHEAD: usize = 4;
+
 /// A product; its sizes fit what it reads and writes.
-struct Product<'a, 'c, E> {
-    size: Size,
-    a: Mat<'a, E>,
-    b: Mat<'a, E>,
+pub(super) struct Product<'a, 'c, E> {
+    pub size: Size,
+    pub a: Mat<'a, E>,
+    pub b: Mat<'a, E>,
     /// What sums begin with, if it is not empty: a row for all rows.
-    bias: &'a [E],
-    add: bool,
-    c: &'c mut [E],
-    stride: usize,
+    pub bias: &'a [E],
+    pub add: bool,
+    pub c: &'c mut [E],
+    pub stride: usize,
 }
 
 impl<E: Element> Product<'_, '_, E> {
     /// Chooses how, and does it.
-    fn run(mut self) {
+    pub fn run(mut self) {
         let Product { size: Size { m, n, k }, a, b, bias, stride, .. } = self;
         assert!(stride >= n && fits(m, n, Mat::rows(self.c, stride)), "C has {} numbers of {m} x {n}", self.c.len());
         assert!(fits(m, k, a) && fits(k, n, b), "A or B is smaller than {m} x {k} x {n}");
@@ -155,14 +162,35 @@ impl<E: Element> Kernel<E> for Product<'_, '_, E> {
     #[inline(always)]
     unsafe fn run<V: Lanes<E>>(self) {
         // SAFETY: the caller's contract.
-        unsafe { self.strips::<V, 6, 2>() }
+        unsafe { self.strips::<V, 6, REGS>() }
     }
 
     #[inline(always)]
     unsafe fn run_wide<V: Lanes<E>>(self) {
         // SAFETY: the caller's contract.
-        unsafe { self.strips::<V, 8, 3>() }
+        unsafe { self.strips::<V, 8, WIDE_REGS>() }
     }
+}
+
+/// How many registers the largest tile is wide, of 16 and of 32.
+const REGS: usize = 2;
+const WIDE_REGS: usize = 3;
+
+/// How many columns the largest tile has.
+pub(super) fn columns_of_tile<E: Vector>() -> usize {
+    struct Columns;
+    impl<E> Kernel<E> for Columns {
+        type Output = usize;
+        #[inline(always)]
+        unsafe fn run<V: Lanes<E>>(self) -> usize {
+            REGS * V::LEN
+        }
+        #[inline(always)]
+        unsafe fn run_wide<V: Lanes<E>>(self) -> usize {
+            WIDE_REGS * V::LEN
+        }
+    }
+    E::run(Columns)
 }
 
 /// Rows of `C`, and the part of `k` that is summed.
@@ -203,35 +231,45 @@ impl<E: Element> Product<'_, '_, E> {
     #[inline(always)]
     unsafe fn strip<V: Lanes<E>, const ROWS: usize, const REGS: usize>(&mut self, strip: Strip, a: Mat<'_, E>) {
         let n = self.size.n;
-        let mut panel = [const { MaybeUninit::uninit() }; DEPTH * MAX_COLS];
+        let mut room = [const { MaybeUninit::uninit() }; DEPTH * MAX_COLS];
         let (cols, height) = (REGS * V::LEN, strip.rows.len());
-        let mut j = 0;
-        while j < n {
-            let width = cols.min(n - j);
-            let mut p = strip.depth.start;
-            while p < strip.depth.end {
-                let depth = DEPTH.min(strip.depth.end - p);
-                let b = self.b.from(p, j);
-                let b = if b.col == 1 && width % V::LEN == 0 && height < COPIED {
-                    b
-                } else {
-                    // SAFETY: the caller's contract.
-                    unsafe { pack::<E, V, REGS>(&mut panel, b, [depth, width]) }
+        let [together, most_depth] = if self.is_far() { [WIDE / cols * cols, DEPTH * MAX_COLS / WIDE] } else { [cols, DEPTH] };
+        for first in (0..n).step_by(together) {
+            for p in strip.depth.clone().step_by(most_depth) {
+                let depth = most_depth.min(strip.depth.end - p);
+                let (a, b) = (a.from(0, p - strip.depth.start), self.b.from(p, first));
+                let block = [together.min(n - first), depth];
+                let is_ready = !self.is_far() && b.col == 1 && block[0] % V::LEN == 0 && (height < COPIED || b.row == block[0]);
+                // SAFETY: `Product::run` has asserted that `B` fits; and the caller's contract.
+                let panels = unsafe {
+                    match is_ready {
+                        true => b.data,
+                        false if self.is_far() => pack_wide::<E, V>(&mut room, b, block, cols),
+                        false => pack::<E, V>(&mut room, b, block),
+                    }
                 };
-                let a = a.from(0, p - strip.depth.start);
-                let at = Columns { first: j, width, add: self.add || p > 0, has_bias: p == 0 && !self.bias.is_empty(), depth };
-                // SAFETY: `Product::run` has asserted that the matrices fit; a panel has whole registers.
-                unsafe {
-                    match width.div_ceil(V::LEN) {
-                        1 => self.columns::<V, ROWS, 1>(strip.rows.clone(), at, a, b),
-                        2 if REGS > 2 => self.columns::<V, ROWS, 2>(strip.rows.clone(), at, a, b),
-                        _ => self.columns::<V, ROWS, REGS>(strip.rows.clone(), at, a, b),
+                for j in (first..n.min(first + together)).step_by(cols) {
+                    let width = cols.min(n - j);
+                    let b = if is_ready { b } else { Mat::rows(&panels[(j - first) * depth..], width.next_multiple_of(V::LEN)) };
+                    let at = Columns { first: j, width, add: self.add || p > 0, has_bias: p == 0 && !self.bias.is_empty(), depth };
+                    // SAFETY: `Product::run` has asserted that the matrices fit; a panel has whole registers.
+                    unsafe {
+                        match width.div_ceil(V::LEN) {
+                            1 => self.columns::<V, ROWS, 1>(strip.rows.clone(), at, a, b),
+                            2 if REGS > 2 => self.columns::<V, ROWS, 2>(strip.rows.clone(), at, a, b),
+                            _ => self.columns::<V, ROWS, REGS>(strip.rows.clone(), at, a, b),
+                        }
                     }
                 }
-                p += depth;
             }
-            j += width;
         }
+    }
+
+    /// Whether finding the pages of `B` takes longer than reading what is there.
+    #[inline(always)]
+    fn is_far(&self) -> bool {
+        let Size { n, k, .. } = self.size;
+        self.b.col == 1 && size_of::<E>() * self.b.row >= PAGE && size_of::<E>() * n * k >= FAR
     }
 
     /// The columns of one panel, tile by tile.
@@ -339,26 +377,18 @@ struct Columns {
 /// # Safety
 /// The contract of [`Lanes`]; `b` holds `depth x width`.
 #[inline(always)]
-unsafe fn pack<'p, E: Element, V: Lanes<E>, const REGS: usize>(
-    panel: &'p mut [MaybeUninit<E>],
-    b: Mat<'_, E>,
-    [depth, width]: [usize; 2],
-) -> Mat<'p, E> {
-    let cols = width.div_ceil(V::LEN) * V::LEN;
-    let to = panel[..depth * cols].as_mut_ptr().cast::<E>();
+unsafe fn pack<'p, E: Element, V: Lanes<E>>(room: &'p mut [MaybeUninit<E>], b: Mat<'_, E>, [width, depth]: [usize; 2]) -> &'p [E] {
+    let cols = width.next_multiple_of(V::LEN);
+    let panel = &mut room[..depth * cols];
+    let to = panel.as_mut_ptr().cast::<E>();
     if b.col == 1 {
         for p in 0..depth {
-            let (from, to) = (b.data[p * b.row..p * b.row + width].as_ptr(), to.wrapping_add(p * cols));
-            // SAFETY: the caller's contract. The panel behind this one: rows are too far apart for the processor to see it come.
-            unsafe { V::prefetch(from.wrapping_add(width)) };
-            let mut j = 0;
-            while j < cols {
-                // SAFETY: the row of the panel has whole registers, and `from` has `width - j` numbers left.
-                unsafe {
-                    let numbers = if width - j >= V::LEN { V::load(from.add(j)) } else { V::load_first(from.add(j), width - j) };
-                    numbers.store(to.add(j));
-                }
-                j += V::LEN;
+            let from = b.data[p * b.row..p * b.row + width].as_ptr();
+            // SAFETY: `from` has `width` numbers; a row of the panel has whole registers. The panel behind this one: rows are too far
+            // apart for the processor to see it come.
+            unsafe {
+                V::prefetch(from.wrapping_add(width));
+                pack_row::<E, V>(from, width, to.add(p * cols));
             }
         }
     } else {
@@ -377,7 +407,47 @@ unsafe fn pack<'p, E: Element, V: Lanes<E>, const REGS: usize>(
         }
     }
     // SAFETY: each of the `cols` columns of the panel has just been written, all the way down.
-    Mat::rows(unsafe { core::slice::from_raw_parts(to, depth * cols) }, cols)
+    unsafe { &*(&raw const *panel as *const [E]) }
+}
+
+/// The same where `b` is wide and its rows are contiguous: into panels of `cols` columns, one behind the other.
+///
+/// # Safety
+/// As for [`pack`]; `cols` is in whole registers.
+#[inline(always)]
+unsafe fn pack_wide<'p, E: Element, V: Lanes<E>>(room: &'p mut [MaybeUninit<E>], b: Mat<'_, E>, [width, depth]: [usize; 2], cols: usize) -> &'p [E] {
+    let panels = &mut room[..depth * width.next_multiple_of(V::LEN)];
+    let to = panels.as_mut_ptr().cast::<E>();
+    for p in 0..depth {
+        let from = b.data[p * b.row..p * b.row + width].as_ptr();
+        for first in (0..width).step_by(cols) {
+            let in_panel = cols.min(width - first);
+            // SAFETY: `from` has `width` numbers; the panels before this one are full, and its rows have whole registers.
+            unsafe {
+                V::prefetch(from.wrapping_add(ROWS_AHEAD * b.row + first));
+                pack_row::<E, V>(from.add(first), in_panel, to.add(first * depth + p * in_panel.next_multiple_of(V::LEN)));
+            }
+        }
+    }
+    // SAFETY: all registers of all rows have just been written.
+    unsafe { &*(&raw const *panels as *const [E]) }
+}
+
+/// Copies `width` numbers, and zeros up to a whole register.
+///
+/// # Safety
+/// The contract of [`Lanes`]; so many numbers are behind both pointers.
+#[inline(always)]
+unsafe fn pack_row<E: Element, V: Lanes<E>>(from: *const E, width: usize, to: *mut E) {
+    let mut j = 0;
+    while j < width {
+        // SAFETY: the caller's contract.
+        unsafe {
+            let numbers = if width - j >= V::LEN { V::load(from.add(j)) } else { V::load_first(from.add(j), width - j) };
+            numbers.store(to.add(j));
+        }
+        j += V::LEN;
+    }
 }
 
 /// How many rows ahead of those that are copied the processor is told of.
@@ -441,35 +511,41 @@ impl<E: Element> Kernel<E> for Dots<'_, '_, E> {
 
     #[inline(always)]
     unsafe fn run<V: Lanes<E>>(mut self) {
-        let m = self.0.size.m;
-        let mut i = 0;
-        while i < m {
-            // SAFETY: the caller's contract; there are so many rows left.
-            unsafe {
-                match m - i {
-                    4.. => self.rows::<V, 4, 3>(&mut i),
-                    2.. => self.rows::<V, 2, 4>(&mut i),
-                    _ => self.rows::<V, 1, 8>(&mut i),
+        let Size { m, n, .. } = self.0.size;
+        for j in (0..n).step_by(STRIP) {
+            let columns = j..n.min(j + STRIP);
+            let mut i = 0;
+            while i < m {
+                // SAFETY: the caller's contract; there are so many rows left.
+                unsafe {
+                    match m - i {
+                        4.. => self.rows::<V, 4, 3>(&mut i, columns.clone()),
+                        2.. => self.rows::<V, 2, 4>(&mut i, columns.clone()),
+                        _ => self.rows::<V, 1, 8>(&mut i, columns.clone()),
+                    }
                 }
             }
         }
     }
 }
 
+/// How many columns all rows go over before the next: `B` may be too large for any cache, so it is read once. Whole tiles of any
+/// kind.
+const STRIP: usize = 24;
+
 impl<E: Element> Dots<'_, '_, E> {
     /// # Safety
-    /// There are `ROWS` rows from `i` on; and the contract of [`Lanes`].
+    /// There are `ROWS` rows from `i` on, and these columns; and the contract of [`Lanes`].
     #[inline(always)]
-    unsafe fn rows<V: Lanes<E>, const ROWS: usize, const COLS: usize>(&mut self, i: &mut usize) {
-        let n = self.0.size.n;
-        let mut j = 0;
+    unsafe fn rows<V: Lanes<E>, const ROWS: usize, const COLS: usize>(&mut self, i: &mut usize, columns: core::ops::Range<usize>) {
+        let mut j = columns.start;
         // SAFETY: the caller's contract; there are so many columns left.
         unsafe {
-            while j + COLS <= n {
+            while j + COLS <= columns.end {
                 self.tile::<V, ROWS, COLS>([*i, j]);
                 j += COLS;
             }
-            while j < n {
+            while j < columns.end {
                 self.tile::<V, ROWS, 1>([*i, j]);
                 j += 1;
             }
@@ -532,6 +608,21 @@ mod tests {
                     c[i * size.n + j] += a.data[i * a.row + l * a.col] * b.data[l * b.row + j * b.col];
                 }
             }
+        }
+    }
+
+    /// Wide enough to be copied in several panels at a time.
+    #[test]
+    fn far_matrices() {
+        for [m, n, k] in [[5, 523, 260], [30, 700, 205]] {
+            let numbers: Vec<f64> = (0..n * k).map(|i| ((i * 37 % 101) as f64 - 50.0) / 64.0).collect();
+            let (size, a, b) = (Size { m, n, k }, Mat::rows(&numbers, k), Mat::rows(&numbers, n));
+            let (mut c, mut expected) = (vec![1.0; m * n], vec![1.0; m * n]);
+            let product = Product { size, a, b, bias: &[], add: true, c: &mut c, stride: n };
+            assert!(product.is_far());
+            product.run();
+            naive(size, a, b, &mut expected);
+            assert!(c.iter().zip(&expected).all(|(got, want)| (got - want).abs() < 1e-9));
         }
     }
 

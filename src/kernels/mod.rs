@@ -7,6 +7,7 @@ pub(crate) mod gemm;
 pub(crate) mod geometry;
 pub(crate) mod lanes;
 pub(crate) mod moments;
+pub(crate) mod panels;
 pub(crate) mod simd;
 pub(crate) mod sum;
 mod tile;

@@ -3,6 +3,7 @@
 use crate::cpu::storage::in_pieces;
 use crate::float::Float;
 use crate::kernels::gemm::{Mat, Size, affine, gemm};
+use crate::kernels::panels::Panels;
 
 /// How many multiplications are worth waking a thread.
 const WORTH: usize = 128 * 1024;
@@ -38,6 +39,17 @@ pub(crate) fn wide_affine<E: Float>(threads: Option<usize>, size: Size, a: Mat<'
         c[..size.m * size.n].chunks_exact_mut(size.n).for_each(|row| row.copy_from_slice(bias));
     }
     wide(threads, size, a, b, !bias.is_empty(), c);
+}
+
+/// The same where the matrix on the right was copied; with `add`, without a bias.
+pub(crate) fn wide_panels<E: Float>(threads: Option<usize>, m: usize, a: Mat<'_, E>, b: Panels<'_, E>, bias: &[E], add: bool, c: &mut [E]) {
+    let (n, c) = (b.columns(), &mut c[..m * b.columns()]);
+    // With less rows than these nothing is shared out.
+    let Some(threads) = threads.filter(|_| m > ROWS) else { return b.multiply(m, a, bias, add, c) };
+    in_pieces(threads, c, ROWS * n, &|first, c| {
+        let a = Mat { data: &a.data[first / n * a.row..], ..a };
+        b.multiply(c.len() / n, a, bias, add, c);
+    });
 }
 
 #[cfg(test)]

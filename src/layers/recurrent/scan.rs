@@ -2,13 +2,13 @@
 
 use super::Cell;
 use crate::cpu::CHUNK;
-use crate::cpu::steps::wide::{wide, wide_affine};
+use crate::cpu::steps::wide::{wide, wide_affine, wide_panels};
 use crate::cpu::steps::{Backward, Forward, Step};
 use crate::float::Float;
 use crate::kernels::gemm::{Mat, Size};
+use crate::kernels::panels::Panels;
 use crate::kernels::simd::{Job, with_best};
 use crate::kernels::sum::add_rows;
-use crate::kernels::transpose::Transpose;
 use core::marker::PhantomData;
 use core::ops::Range;
 
@@ -132,8 +132,8 @@ impl<C: Cell<G, S, K>, const G: usize, const S: usize, const K: usize> Scan<C, G
         let (samples, hidden, rows) = (at.samples, self.hidden, at.samples * self.steps);
         let [ih, hh, bias_ih, bias_hh] = self.param_ranges(direction).map(|range| &at.params[range]);
         let [states, kept] = cut_direction(at.saved, direction, self.trace().map(|numel| numel * samples));
-        let sizes = [rows * self.inputs, rows * G * hidden, samples * G * hidden, hidden * padded(G * hidden), G * hidden];
-        let [x, gates, r, hh_columns, bias] = cut(at.scratch, sizes);
+        let sizes = [rows * self.inputs, rows * G * hidden, samples * G * hidden, hidden * G * hidden, G * hidden];
+        let [x, gates, r, hh_panels, bias] = cut(at.scratch, sizes);
 
         self.read(direction, at.inputs[0], x);
         // Where the gates see sums alone, both products and both biases are added up in one place.
@@ -144,12 +144,7 @@ impl<C: Cell<G, S, K>, const G: usize, const S: usize, const K: usize> Scan<C, G
         }
         let size = Size { m: rows, n: G * hidden, k: self.inputs };
         wide_affine(at.threads, size, Mat::rows(x, self.inputs), Mat::rows(ih, self.inputs).transposed(), bias, gates);
-        let hh_columns = if self.copies(samples) {
-            Transpose { size: [G * hidden, hidden], from: hh, row: hidden, to: &mut *hh_columns, col: padded(G * hidden) }.run();
-            Mat::rows(&*hh_columns, padded(G * hidden))
-        } else {
-            Mat::rows(hh, hidden).transposed()
-        };
+        let hh = Recurrent::new(self.copies(samples), Mat::rows(hh, hidden).transposed(), [hidden, G * hidden], hh_panels);
         self.begin(direction, &at.inputs, &mut states[..samples * S * hidden]);
         let size = Size { m: samples, n: G * hidden, k: hidden };
         for step in 0..self.steps {
@@ -157,9 +152,9 @@ impl<C: Cell<G, S, K>, const G: usize, const S: usize, const K: usize> Scan<C, G
             let before = &past[step * samples * S * hidden..];
             let (h, x) = (Mat { data: before, row: S * hidden, col: 1 }, rows_mut(gates, step * samples, [samples, G * hidden]));
             if C::GATES_SEE_SUMS {
-                wide(at.threads, size, h, hh_columns, true, x);
+                hh.multiply(at.threads, size, h, &[], true, x);
             } else {
-                wide_affine(at.threads, size, h, hh_columns, bias_hh, r);
+                hh.multiply(at.threads, size, h, bias_hh, false, r);
             }
             with_best(Advance::<C, E, _, G, S, K> {
                 hidden,
@@ -201,17 +196,10 @@ impl<C: Cell<G, S, K>, const G: usize, const S: usize, const K: usize> Scan<C, G
         let [ih, hh, ..] = self.param_ranges(direction).map(|range| &at.params[range]);
         let trace = self.trace().map(|numel| numel * samples);
         let (states, kept) = at.saved[direction * (trace[0] + trace[1])..][..trace[0] + trace[1]].split_at(trace[0]);
-        let [x, d_gates, d_r, d_states, d_h, hh_rows] = cut(at.scratch, self.spaces_back(samples));
+        let [x, d_gates, d_r, d_states, d_h, hh_panels] = cut(at.scratch, self.spaces_back(samples));
 
         self.begin_back(direction, at.d_output, d_states);
-        let hh_rows = if self.copies(samples) {
-            for (row, to) in hh.chunks_exact(hidden).zip(hh_rows.chunks_exact_mut(padded(hidden))) {
-                to[..hidden].copy_from_slice(row);
-            }
-            Mat::rows(&*hh_rows, padded(hidden))
-        } else {
-            Mat::rows(hh, hidden)
-        };
+        let hh = Recurrent::new(self.copies(samples), Mat::rows(hh, hidden), [G * hidden, hidden], hh_panels);
         for step in (0..self.steps).rev() {
             if self.has_sequence {
                 self.add_output([direction, step], &at.inputs, at.d_output, d_states);
@@ -229,7 +217,7 @@ impl<C: Cell<G, S, K>, const G: usize, const S: usize, const K: usize> Scan<C, G
                 cell: PhantomData,
             });
             let d_r = Mat::rows(if C::GATES_SEE_SUMS { &*d_x } else { &*d_r }, G * hidden);
-            wide(at.threads, Size { m: samples, n: hidden, k: G * hidden }, d_r, hh_rows, false, d_h);
+            hh.multiply(at.threads, Size { m: samples, n: hidden, k: G * hidden }, d_r, &[], false, d_h);
             for (d_state, d_h) in d_states.chunks_exact_mut(S * hidden).zip(d_h.chunks_exact(hidden)) {
                 d_state.iter_mut().zip(d_h).for_each(|(d, &d_h)| *d += d_h);
             }
@@ -271,7 +259,7 @@ impl<C: Cell<G, S, K>, const G: usize, const S: usize, const K: usize> Scan<C, G
     fn spaces_back(&self, samples: usize) -> [usize; 6] {
         let (hidden, rows) = (self.hidden, samples * self.steps);
         let d_r = if C::GATES_SEE_SUMS { 0 } else { rows * G * hidden };
-        [rows * self.inputs, rows * G * hidden, d_r, samples * S * hidden, samples * hidden, G * hidden * padded(hidden)]
+        [rows * self.inputs, rows * G * hidden, d_r, samples * S * hidden, samples * hidden, G * hidden * hidden]
     }
 
     /// The gradients of the states that a walk has ended with.
@@ -314,10 +302,31 @@ impl<C: Cell<G, S, K>, const G: usize, const S: usize, const K: usize> Scan<C, G
     }
 }
 
+/// `W_hh`, on the right of a product at each step: as it lies, or copied.
+enum Recurrent<'a, E> {
+    AsItLies(Mat<'a, E>),
+    Copied(Panels<'a, E>),
+}
+
+impl<'a, E: Float> Recurrent<'a, E> {
+    fn new(copies: bool, hh: Mat<'a, E>, size: [usize; 2], room: &'a mut [E]) -> Self {
+        if copies { Recurrent::Copied(Panels::copy(hh, size, room)) } else { Recurrent::AsItLies(hh) }
+    }
+
+    /// `C = A W + b`, where an empty `bias` is none, or with `add` `C += A W`.
+    fn multiply(&self, threads: Option<usize>, size: Size, a: Mat<'_, E>, bias: &[E], add: bool, c: &mut [E]) {
+        match *self {
+            Recurrent::AsItLies(hh) if add => wide(threads, size, a, hh, true, c),
+            Recurrent::AsItLies(hh) => wide_affine(threads, size, a, hh, bias, c),
+            Recurrent::Copied(hh) => wide_panels(threads, size.m, a, hh, bias, add, c),
+        }
+    }
+}
+
 impl<C: Cell<G, S, K>, E: Float, const G: usize, const S: usize, const K: usize> Step<E> for Scan<C, G, S, K> {
     fn scratch(&self) -> usize {
         let (rows, hidden) = (CHUNK * self.steps, self.hidden);
-        let there = rows * (self.inputs + G * hidden) + CHUNK * G * hidden + hidden * padded(G * hidden) + G * hidden;
+        let there = rows * (self.inputs + G * hidden) + CHUNK * G * hidden + hidden * G * hidden + G * hidden;
         there.max(self.spaces_back(CHUNK).iter().sum())
     }
 
@@ -471,11 +480,6 @@ fn put_column<E: Float, const N: usize>(block: &mut [[E; BLOCK]; N], i: usize, c
     for (row, x) in block.iter_mut().zip(column) {
         row[i] = x;
     }
-}
-
-/// A row that is a little longer: rows that are a power of two apart share few places in the cache.
-fn padded(numbers: usize) -> usize {
-    numbers + BLOCK
 }
 
 fn rows_mut<E>(rows: &mut [E], first: usize, [count, width]: [usize; 2]) -> &mut [E] {
