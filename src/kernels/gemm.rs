@@ -4,12 +4,13 @@
 //! and rows of `B`, so an `A` or `B` that lies otherwise is copied into panels first. Where both are contiguous along `k`, `k`
 //! lies in the lanes and nothing is copied, if it is long enough to pay for the sums over the lanes.
 //!
-//! How an element is summed depends on the sizes alone, so the result does not depend on how rows are shared out among calls
+//! How an element is summed depends on the sizes and strides alone, so the result does not depend on how rows are shared out among calls
 //! of one size.
 
+use super::dots::Dots;
+use super::pack::{pack, pack_rows, pack_wide};
 use super::simd::{Job, Kernel, Lanes, Vector, with_best};
-use super::tile::{Sums, inner, outer, totals};
-use super::transpose::transpose;
+use super::tile::{Sums, outer};
 use core::mem::MaybeUninit;
 
 /// A matrix with free strides: element `(i, j)` is `data[i * row + j * col]`.
@@ -90,12 +91,12 @@ const DEPTH: usize = 256;
 const MAX_COLS: usize = 48;
 const MAX_ROWS: usize = 96;
 
-/// Of what size on `B` is far away, where each of its rows is on a page of its own: then so many of its columns are copied together
-/// that finding a page pays.
+/// From how many bytes on `B` is far away, if each of its rows is on a page of its own.
 const FAR: usize = 1 << 20;
+/// The bytes of a page.
 const PAGE: usize = 4096;
+/// How many columns of such a `B` are copied together at most, so that finding a page pays.
 const WIDE: usize = 128;
-const ROWS_AHEAD: usize = 4;
 
 /// A product; its sizes fit what it reads and writes.
 pub(super) struct Product<'a, 'c, E> {
@@ -242,10 +243,12 @@ impl<E: Element> Product<'_, '_, E> {
                 let is_ready = !self.is_far() && b.col == 1 && block[0] % V::LEN == 0 && (height < COPIED || b.row == block[0]);
                 // SAFETY: `Product::run` has asserted that `B` fits; and the caller's contract.
                 let panels = unsafe {
-                    match is_ready {
-                        true => b.data,
-                        false if self.is_far() => pack_wide::<E, V>(&mut room, b, block, cols),
-                        false => pack::<E, V>(&mut room, b, block),
+                    if is_ready {
+                        b.data
+                    } else if self.is_far() {
+                        pack_wide::<E, V>(&mut room, b, block, cols)
+                    } else {
+                        pack::<E, V>(&mut room, b, block)
                     }
                 };
                 for j in (first..n.min(first + together)).step_by(cols) {
@@ -372,119 +375,6 @@ struct Columns {
     depth: usize,
 }
 
-/// Copies a block of `b` into rows of whole registers; columns that it has not become zero.
-///
-/// # Safety
-/// The contract of [`Lanes`]; `b` holds `depth x width`.
-#[inline(always)]
-unsafe fn pack<'p, E: Element, V: Lanes<E>>(room: &'p mut [MaybeUninit<E>], b: Mat<'_, E>, [width, depth]: [usize; 2]) -> &'p [E] {
-    let cols = width.next_multiple_of(V::LEN);
-    let panel = &mut room[..depth * cols];
-    let to = panel.as_mut_ptr().cast::<E>();
-    if b.col == 1 {
-        for p in 0..depth {
-            let from = b.data[p * b.row..p * b.row + width].as_ptr();
-            // SAFETY: `from` has `width` numbers; a row of the panel has whole registers. The panel behind this one: rows are too far
-            // apart for the processor to see it come.
-            unsafe {
-                V::prefetch(from.wrapping_add(width));
-                pack_row::<E, V>(from, width, to.add(p * cols));
-            }
-        }
-    } else {
-        // SAFETY: the panel has `depth` rows of `cols` numbers; where `b` lies column by column it has `width` of `depth`.
-        unsafe {
-            if b.row == 1 {
-                transpose::<E, V>([width, depth], (b.data.as_ptr(), b.col), (to, cols));
-            }
-            for p in 0..depth {
-                let done = if b.row == 1 { width } else { 0 };
-                for q in done..cols {
-                    let x = if q < width { b.data[p * b.row + q * b.col] } else { E::zero() };
-                    to.add(p * cols + q).write(x);
-                }
-            }
-        }
-    }
-    // SAFETY: each of the `cols` columns of the panel has just been written, all the way down.
-    unsafe { &*(&raw const *panel as *const [E]) }
-}
-
-/// The same where `b` is wide and its rows are contiguous: into panels of `cols` columns, one behind the other.
-///
-/// # Safety
-/// As for [`pack`]; `cols` is in whole registers.
-#[inline(always)]
-unsafe fn pack_wide<'p, E: Element, V: Lanes<E>>(room: &'p mut [MaybeUninit<E>], b: Mat<'_, E>, [width, depth]: [usize; 2], cols: usize) -> &'p [E] {
-    let panels = &mut room[..depth * width.next_multiple_of(V::LEN)];
-    let to = panels.as_mut_ptr().cast::<E>();
-    for p in 0..depth {
-        let from = b.data[p * b.row..p * b.row + width].as_ptr();
-        for first in (0..width).step_by(cols) {
-            let in_panel = cols.min(width - first);
-            // SAFETY: `from` has `width` numbers; the panels before this one are full, and its rows have whole registers.
-            unsafe {
-                V::prefetch(from.wrapping_add(ROWS_AHEAD * b.row + first));
-                pack_row::<E, V>(from.add(first), in_panel, to.add(first * depth + p * in_panel.next_multiple_of(V::LEN)));
-            }
-        }
-    }
-    // SAFETY: all registers of all rows have just been written.
-    unsafe { &*(&raw const *panels as *const [E]) }
-}
-
-/// Copies `width` numbers, and zeros up to a whole register.
-///
-/// # Safety
-/// The contract of [`Lanes`]; so many numbers are behind both pointers.
-#[inline(always)]
-unsafe fn pack_row<E: Element, V: Lanes<E>>(from: *const E, width: usize, to: *mut E) {
-    let mut j = 0;
-    while j < width {
-        // SAFETY: the caller's contract.
-        unsafe {
-            let numbers = if width - j >= V::LEN { V::load(from.add(j)) } else { V::load_first(from.add(j), width - j) };
-            numbers.store(to.add(j));
-        }
-        j += V::LEN;
-    }
-}
-
-/// How many rows ahead of those that are copied the processor is told of.
-const AHEAD: usize = 32;
-
-/// Copies a block of `a` so that its rows lie side by side: element `(i, p)` is number `p * height + i`.
-///
-/// # Safety
-/// The contract of [`Lanes`]; `a` holds `height x depth`.
-#[inline(always)]
-unsafe fn pack_rows<'p, E: Element, V: Lanes<E>>(panel: &'p mut [MaybeUninit<E>], a: Mat<'_, E>, [height, depth]: [usize; 2]) -> Mat<'p, E> {
-    let panel = &mut panel[..height * depth];
-    for (p, to) in panel.chunks_exact_mut(height).enumerate() {
-        let column = &a.data[p * a.col..];
-        // Told apart so that what is usual is a loop over neighbours.
-        if a.row == 1 {
-            let (from, to) = (column[..height].as_ptr(), to.as_mut_ptr().cast::<E>());
-            let mut i = 0;
-            // SAFETY: both have `height` numbers; and the caller's contract.
-            unsafe {
-                while i + V::LEN <= height {
-                    V::prefetch(from.wrapping_add(AHEAD * a.col + i));
-                    V::load(from.add(i)).store(to.add(i));
-                    i += V::LEN;
-                }
-                if i < height {
-                    V::load_first(from.add(i), height - i).store_first(to.add(i), height - i);
-                }
-            }
-        } else {
-            to.iter_mut().zip(column.iter().step_by(a.row)).for_each(|(to, &x)| _ = to.write(x));
-        }
-    }
-    // SAFETY: all numbers of the panel have just been written.
-    Mat { data: unsafe { &*(&raw const *panel as *const [E]) }, row: 1, col: height }
-}
-
 /// A product of a column and a row: there is nothing to sum, so it is as fast as memory.
 struct Outer<'a, 'c, E>(Product<'a, 'c, E>);
 
@@ -501,99 +391,6 @@ impl<E: Element> Job for Outer<'_, '_, E> {
             }
         }
     }
-}
-
-/// A product whose `A` and `B` are contiguous along `k`.
-struct Dots<'a, 'c, E>(Product<'a, 'c, E>);
-
-impl<E: Element> Kernel<E> for Dots<'_, '_, E> {
-    type Output = ();
-
-    #[inline(always)]
-    unsafe fn run<V: Lanes<E>>(mut self) {
-        let Size { m, n, .. } = self.0.size;
-        for j in (0..n).step_by(STRIP) {
-            let columns = j..n.min(j + STRIP);
-            let mut i = 0;
-            while i < m {
-                // SAFETY: the caller's contract; there are so many rows left.
-                unsafe {
-                    match m - i {
-                        4.. => self.rows::<V, 4, 3>(&mut i, columns.clone()),
-                        2.. => self.rows::<V, 2, 4>(&mut i, columns.clone()),
-                        _ => self.rows::<V, 1, 8>(&mut i, columns.clone()),
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// How many columns all rows go over before the next: `B` may be too large for any cache, so it is read once. Whole tiles of any
-/// kind.
-const STRIP: usize = 24;
-
-impl<E: Element> Dots<'_, '_, E> {
-    /// # Safety
-    /// There are `ROWS` rows from `i` on, and these columns; and the contract of [`Lanes`].
-    #[inline(always)]
-    unsafe fn rows<V: Lanes<E>, const ROWS: usize, const COLS: usize>(&mut self, i: &mut usize, columns: core::ops::Range<usize>) {
-        let mut j = columns.start;
-        // SAFETY: the caller's contract; there are so many columns left.
-        unsafe {
-            while j + COLS <= columns.end {
-                self.tile::<V, ROWS, COLS>([*i, j]);
-                j += COLS;
-            }
-            while j < columns.end {
-                self.tile::<V, ROWS, 1>([*i, j]);
-                j += 1;
-            }
-        }
-        *i += ROWS;
-    }
-
-    /// # Safety
-    /// There are `ROWS` rows and `COLS` columns from `(i, j)` on; and the contract of [`Lanes`].
-    #[inline(always)]
-    unsafe fn tile<V: Lanes<E>, const ROWS: usize, const COLS: usize>(&mut self, [i, j]: [usize; 2]) {
-        let Product { a, b, add, stride, size: Size { k, .. }, .. } = self.0;
-        // SAFETY: `Product::run` has asserted that rows of A and columns of B have `k` numbers.
-        let totals = unsafe {
-            let (mut rows, mut columns) = ([a.data.as_ptr(); ROWS], [b.data.as_ptr(); COLS]);
-            for (l, row) in rows.iter_mut().enumerate() {
-                *row = row.add((i + l) * a.row);
-            }
-            for (l, column) in columns.iter_mut().enumerate() {
-                *column = column.add((j + l) * b.col);
-            }
-            let mut sums = [[V::splat(E::zero()); COLS]; ROWS];
-            let mut p = 0;
-            while p + V::LEN <= k {
-                inner(at(rows, p), at(columns, p), None, &mut sums);
-                p += V::LEN;
-            }
-            if p < k {
-                inner(at(rows, p), at(columns, p), Some(k - p), &mut sums);
-            }
-            totals::<E, V, ROWS, COLS>(&sums)
-        };
-        for (l, row) in totals.iter().enumerate() {
-            let to = &mut self.0.c[(i + l) * stride + j..][..COLS];
-            for (to, &total) in to.iter_mut().zip(row) {
-                *to = if add { *to + total } else { total };
-            }
-        }
-    }
-}
-
-/// The pointers, so many numbers on.
-#[inline(always)]
-fn at<E, const N: usize>(mut pointers: [*const E; N], numbers: usize) -> [*const E; N] {
-    for pointer in &mut pointers {
-        *pointer = pointer.wrapping_add(numbers);
-    }
-    pointers
 }
 
 #[cfg(test)]

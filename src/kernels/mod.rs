@@ -1,12 +1,14 @@
 //! Numeric kernels that know nothing of layers: slices in, slices out.
 
 pub(crate) mod conv;
+mod dots;
 pub(crate) mod exp;
 pub(crate) mod frame;
 pub(crate) mod gemm;
 pub(crate) mod geometry;
 pub(crate) mod lanes;
 pub(crate) mod moments;
+mod pack;
 pub(crate) mod panels;
 pub(crate) mod simd;
 pub(crate) mod sum;

@@ -15,8 +15,9 @@ pub(crate) struct Panels<'a, E> {
 impl<'a, E: Element> Panels<'a, E> {
     /// Copies a matrix whose rows or columns are contiguous to `to`, which has `k n` numbers.
     pub(crate) fn copy(b: Mat<'_, E>, [k, n]: [usize; 2], to: &'a mut [E]) -> Self {
-        for (panel, first) in to.chunks_mut(columns_of_tile::<E>() * k.max(1)).zip((0..n).step_by(columns_of_tile::<E>())) {
-            let (width, from) = (columns_of_tile::<E>().min(n - first), &b.data[first * b.col..]);
+        let cols = columns_of_tile::<E>();
+        for (panel, first) in to.chunks_mut(cols * k.max(1)).zip((0..n).step_by(cols)) {
+            let (width, from) = (cols.min(n - first), &b.data[first * b.col..]);
             if b.row == 1 {
                 Transpose { size: [width, k], from, row: b.col, to: panel, col: width }.run();
                 continue;
@@ -36,9 +37,9 @@ impl<'a, E: Element> Panels<'a, E> {
 
     /// `C = A B + b`, where an empty `bias` is none, or with `add` `C += A B`; `C` has `m` rows, which follow one another.
     pub(crate) fn multiply(&self, m: usize, a: Mat<'_, E>, bias: &[E], add: bool, c: &mut [E]) {
-        let (k, n) = (self.k, self.n);
-        for (panel, first) in self.numbers.chunks(columns_of_tile::<E>() * k.max(1)).zip((0..n).step_by(columns_of_tile::<E>())) {
-            let width = columns_of_tile::<E>().min(n - first);
+        let (k, n, cols) = (self.k, self.n, columns_of_tile::<E>());
+        for (panel, first) in self.numbers.chunks(cols * k.max(1)).zip((0..n).step_by(cols)) {
+            let width = cols.min(n - first);
             let bias = if bias.is_empty() { bias } else { &bias[first..first + width] };
             Product { size: Size { m, n: width, k }, a, b: Mat::rows(panel, width), bias, add, c: &mut c[first..], stride: n }.run();
         }
