@@ -164,6 +164,14 @@ impl<I: Sample, T: Target, E: Float> MiniBatch<I, T, E> {
         self.len = samples.len();
     }
 
+    /// Memory for this many samples and their targets, to be written.
+    pub(super) fn resized(&mut self, samples: usize) -> (&mut [E], &mut [T::Number<E>]) {
+        self.len = samples;
+        self.inputs.resize(samples * I::WIDTH, E::zero());
+        self.targets.resize(samples * T::PER_SAMPLE, T::Number::<E>::default());
+        (&mut self.inputs, &mut self.targets)
+    }
+
     /// How many samples there are.
     pub fn len(&self) -> usize {
         self.len

@@ -10,7 +10,7 @@ use dfdx::shapes::{ConstDim, ConstShape, Rank0};
 #[diagnostic::on_unimplemented(message = "`{Self}` is not a kind of target", label = "expected `Class<C>`, `Labels<C, Shape>` or `Values<Shape>`")]
 pub trait Target: 'static {
     /// What one target is stored as.
-    type Number<E: Float>: Copy + Send + Sync + 'static;
+    type Number<E: Float>: Copy + Default + Send + Sync + 'static;
     /// How many there are for each sample.
     const PER_SAMPLE: usize;
 
