@@ -1,5 +1,6 @@
 //! Parameters in files.
 
+use crate::checksum::{self, Facts};
 use crate::engine::{Backend, Engine};
 use crate::error::{Error, Mismatch};
 use crate::float::Float;
@@ -47,19 +48,22 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
             let view = TensorView::new(dtype::<E>(tensor), tensor.dims.sizes().to_vec(), bytes);
             (tensor.name.as_str(), view.unwrap_or_else(|error| unreachable!("{}: {error}", tensor.name)))
         });
-        let data = safetensors::serialize(views, None).unwrap_or_else(|error| unreachable!("parameters have names of their own: {error}"));
+        let facts = bytes.iter().map(|(tensor, bytes)| Facts { name: &tensor.name, dtype: dtype::<E>(tensor), shape: tensor.dims.sizes(), bytes });
+        let data = safetensors::serialize(views, Some(checksum::metadata(facts)))
+            .unwrap_or_else(|error| unreachable!("parameters have names of their own: {error}"));
         replace(path, &data)
     }
 
     /// Loads parameters and buffers that [`Model::save`] or PyTorch has saved; numbers of the other float type are converted.
     ///
     /// # Errors
-    /// [`Error::File`], [`Error::Safetensors`], or [`Error::Parameters`] with every tensor that is missing, unknown or of
+    /// [`Error::File`], [`Error::Safetensors`], [`Error::Damaged`], or [`Error::Parameters`] with every tensor that is missing, unknown or of
     /// another shape. The model is then as it was.
     pub fn load(&mut self, path: impl AsRef<Path>) -> Result<(), Error> {
         let path = path.as_ref();
         let data = std::fs::read(path).map_err(Error::file(path, "read it"))?;
         let file = SafeTensors::deserialize(&data).map_err(|error| Error::Safetensors { path: path.to_owned(), message: error.to_string() })?;
+        checksum::verify(path, &data, &file)?;
         let expected = tensors(N::SPEC);
         let mut mismatches = Vec::new();
         let (mut parameters, mut buffers) = (Vec::with_capacity(N::SCALARS), Vec::new());
@@ -85,11 +89,11 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
 }
 
 /// The type of a tensor's numbers in a file: a counter is a whole number, as in PyTorch.
-fn dtype<E: Float>(tensor: &NamedParam) -> Dtype {
+pub(crate) fn dtype<E: Float>(tensor: &NamedParam) -> Dtype {
     if tensor.role == Role::Counter { Dtype::I64 } else { E::DTYPE }
 }
 
-fn to_bytes<E: Float>(tensor: &NamedParam, numbers: &[E]) -> Vec<u8> {
+pub(crate) fn to_bytes<E: Float>(tensor: &NamedParam, numbers: &[E]) -> Vec<u8> {
     if tensor.role == Role::Counter {
         return numbers.iter().flat_map(|x| (x.f64() as i64).to_le_bytes()).collect();
     }
@@ -102,7 +106,7 @@ fn counts<E: Float>(bytes: &[u8]) -> Vec<E> {
 }
 
 /// The numbers of one parameter or buffer.
-fn tensor<E: Float>(file: &SafeTensors<'_>, param: &NamedParam) -> Result<Vec<E>, Mismatch> {
+pub(crate) fn tensor<E: Float>(file: &SafeTensors<'_>, param: &NamedParam) -> Result<Vec<E>, Mismatch> {
     let name = || param.name.clone();
     let view = file.tensor(&param.name).map_err(|_| Mismatch::Missing { name: name(), expected: param.dims })?;
     if view.shape() != param.dims.sizes() {
@@ -122,7 +126,7 @@ fn tensor<E: Float>(file: &SafeTensors<'_>, param: &NamedParam) -> Result<Vec<E>
 }
 
 /// Puts a file with these bytes in place, whole or not at all.
-fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     // A temporary file is its owner's alone; this one becomes a file like any other.

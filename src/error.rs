@@ -33,6 +33,14 @@ pub enum Error {
         /// What the reader says.
         message: String,
     },
+    /// A file is whole, but not as it was written.
+    #[error("{}: damaged: the checksum of {what} is not that of what was saved", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The tensor that changed, or the header.
+        what: String,
+    },
     /// A file holds the parameters of another network.
     #[error("{}: these are not the parameters of {network}:{}", path.display(), listed(mismatches))]
     Parameters {
@@ -145,6 +153,24 @@ pub enum Error {
         /// How many steps were made.
         steps: u64,
     },
+    /// A file holds the state of another run, or of other code.
+    #[error("{}: this is the checkpoint of another run:{}", path.display(), listed(mismatches))]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What does not match.
+        mismatches: Vec<Mismatch>,
+    },
+    /// Training left the numbers.
+    #[error("epoch {epoch}, batch {batch}: the loss is no longer a number; the first place that is not finite is {place}")]
+    Diverged {
+        /// Which epoch, counted from 1.
+        epoch: u64,
+        /// Which batch of it, counted from 1.
+        batch: u64,
+        /// Where it began.
+        place: String,
+    },
     /// A gradient is not what central differences say.
     #[error("{network}: {lowering}: d loss / d {of}: expected {expected:e}, given {given:e}")]
     Gradient {
@@ -208,6 +234,16 @@ pub enum Mismatch {
         /// The parameter.
         name: String,
         /// The type in the file.
+        given: String,
+    },
+    /// A setting is another one.
+    #[error("{name}: expected {expected}, given {given}")]
+    Value {
+        /// What it is called.
+        name: String,
+        /// What it is now.
+        expected: String,
+        /// What it was.
         given: String,
     },
     /// One of its numbers is not finite.

@@ -56,6 +56,7 @@ struct Readme;
 extern crate self as formwork;
 
 mod checkpoint;
+mod checksum;
 pub mod cpu;
 pub mod data;
 pub mod engine;
@@ -66,6 +67,7 @@ mod gradient_check;
 mod kernels;
 pub mod layers;
 pub mod learn;
+pub mod metrics;
 mod model;
 mod noise;
 pub mod portable;
@@ -75,6 +77,7 @@ mod statistics;
 mod stream;
 mod summary;
 mod table;
+pub mod trainer;
 pub mod types;
 
 pub use error::{Error, Mismatch};

@@ -323,6 +323,16 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
         Ok(Statistics::of(N::SPEC, &gradients.parameters, values))
     }
 
+    /// How many steps were made, and where their random numbers come from.
+    pub(crate) fn progress(&self) -> (u64, Noise) {
+        (self.steps, self.noise)
+    }
+
+    /// Goes on after so many steps.
+    pub(crate) fn set_progress(&mut self, steps: u64, noise: Noise) {
+        (self.steps, self.noise) = (steps, noise);
+    }
+
     fn next_noise(&mut self) -> Option<Noise> {
         self.steps += 1;
         Some(self.noise.split(self.steps))

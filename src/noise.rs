@@ -15,6 +15,11 @@ impl Noise {
         Noise { seed }
     }
 
+    /// The seed.
+    pub(crate) const fn seed(self) -> u64 {
+        self.seed
+    }
+
     /// Another source, one for each number, that shares nothing with this one.
     pub const fn split(self, stream: u64) -> Self {
         Noise { seed: mix(self.seed ^ mix(stream.wrapping_add(GAMMA))) }

@@ -116,11 +116,24 @@ fn check<I: Sample, E: Float>(rows: &[E]) -> Result<(), Error> {
     Ok(())
 }
 
+/// The same error, with its place in the batch made one in the source.
+fn in_source<T: Target>(error: Error, samples: &[usize]) -> Error {
+    match error {
+        Error::NotFinite { what, index, value } => Error::NotFinite { what, index: samples[index], value },
+        Error::Id { index, vocabulary, id } => Error::Id { index: samples[index], vocabulary, id },
+        Error::Class { index, classes, class } => {
+            let (sample, place) = (index / T::PER_SAMPLE, index % T::PER_SAMPLE);
+            Error::Class { index: samples[sample] * T::PER_SAMPLE + place, classes, class }
+        }
+        other => other,
+    }
+}
+
 impl<I: Sample, T: Target, E: Float> MiniBatch<I, T, E> {
     /// Takes other samples, from any source; memory that is there is used again.
     ///
     /// # Errors
-    /// Those of the source; [`Error::NotFinite`], [`Error::Id`] and [`Error::Class`] for numbers that are none, counted in the batch.
+    /// Those of the source; [`Error::NotFinite`], [`Error::Id`] and [`Error::Class`] for numbers that are none, counted in the source.
     /// The batch is then empty.
     pub fn read<S: Source<E, Input = I, Target = T> + ?Sized>(&mut self, source: &S, samples: &[usize], noise: Noise) -> Result<(), Error> {
         self.read_all(source, samples, noise).inspect_err(|_| _ = self.resized(0))
@@ -133,8 +146,7 @@ impl<I: Sample, T: Target, E: Float> MiniBatch<I, T, E> {
             let target = &mut targets[i * T::PER_SAMPLE..(i + 1) * T::PER_SAMPLE];
             source.read(index, noise.split(index as u64), input, target)?;
         }
-        check::<I, E>(inputs)?;
-        T::check(targets)
+        check::<I, E>(inputs).and_then(|()| T::check(targets)).map_err(|error| in_source::<T>(error, samples))
     }
 }
 
@@ -170,7 +182,7 @@ mod tests {
     #[test]
     fn what_is_no_sample_is_named() {
         assert_eq!(read::<Rank1<2>>(f32::NAN, &[0, 1, 2]), "sample 2: expected a finite number, given NaN");
-        assert_eq!(read::<Rank1<2>>(1.0, &[3]), "target 0: expected a class below 3, given 3");
-        assert_eq!(read::<crate::types::Ids<7, Rank1<2>>>(7.0, &[1, 2]), "sample 1: expected an id below 7, given 7");
+        assert_eq!(read::<Rank1<2>>(1.0, &[3]), "target 3: expected a class below 3, given 3");
+        assert_eq!(read::<crate::types::Ids<7, Rank1<2>>>(7.0, &[1, 2]), "sample 2: expected an id below 7, given 7");
     }
 }

@@ -65,7 +65,7 @@ impl<E: Float> Adagrad<E> {
 
 learning_rate!(Adagrad);
 
-by_number!(Adagrad);
+by_number!(Adagrad, numbers: [squares], counts: [steps]);
 
 impl<E: Float> Adagrad<E> {
     fn next(&mut self, parameters: usize) -> Result<Pass<'_, E>, Error> {

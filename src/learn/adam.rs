@@ -42,7 +42,7 @@ pub struct Adam<E = f32> {
     epsilon: f64,
     weight_decay: f64,
     decoupled_weight_decay: f64,
-    steps: i32,
+    steps: u64,
     mean: Vec<E>,
     square: Vec<E>,
 }
@@ -89,13 +89,14 @@ impl<E: Float> Adam<E> {
 
 learning_rate!(Adam);
 
-by_number!(Adam);
+by_number!(Adam, numbers: [mean, square], counts: [steps]);
 
 impl<E: Float> Adam<E> {
     fn next(&mut self, parameters: usize) -> Result<Pass<'_, E>, Error> {
         let (mean, square) = (state(&mut self.mean, parameters)?, state(&mut self.square, parameters)?);
-        self.steps = self.steps.saturating_add(1);
-        let [correct_mean, correct_square] = self.betas.map(|beta| 1.0 - beta.powi(self.steps));
+        self.steps += 1;
+        let steps = i32::try_from(self.steps).unwrap_or(i32::MAX);
+        let [correct_mean, correct_square] = self.betas.map(|beta| 1.0 - beta.powi(steps));
         let rule = AnyRule::Adam(AdamRule {
             rate: E::of(self.learning_rate / correct_mean),
             root: E::of(correct_square.sqrt()),

@@ -1,5 +1,6 @@
 //! Changes of gradients on their way to an optimizer.
 
+use super::memory::Memory;
 use super::optimizer::{LearningRate, Optimizer, state};
 use crate::error::Error;
 use crate::float::Float;
@@ -57,6 +58,10 @@ impl<E: Float, A: Adjustment, O: Optimizer<E>> Optimizer<E> for Adjusted<E, A, O
         adjusted.copy_from_slice(gradients);
         self.adjustment.adjust(parameters, adjusted)?;
         self.optimizer.update(parameters, adjusted)
+    }
+
+    fn remember(&mut self, memory: &mut dyn Memory<E>) {
+        self.optimizer.remember(memory);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Learning: losses, optimizers, learning rates and how weights begin.
 
+mod accumulate;
 mod adagrad;
 mod adam;
 mod adjust;
@@ -11,6 +12,7 @@ pub mod init;
 mod kl_div;
 mod l1;
 mod loss;
+mod memory;
 mod mse;
 mod optimizer;
 mod penalty;
@@ -20,6 +22,7 @@ pub(crate) mod rule;
 mod schedule;
 mod sgd;
 
+pub use accumulate::Accumulated;
 pub use adagrad::Adagrad;
 pub use adam::Adam;
 pub use adjust::{Adjusted, Adjustment};
@@ -32,6 +35,7 @@ pub use kl_div::KlDiv;
 pub use l1::L1;
 pub use loss::Loss;
 pub(crate) use loss::{Bound, ByTape};
+pub use memory::Memory;
 pub use mse::Mse;
 pub use optimizer::{LearningRate, Optimizer};
 pub use penalty::Penalty;

@@ -1,7 +1,9 @@
 //! What optimizers have in common.
 
+use super::accumulate::Accumulated;
 use super::adjust::{Adjusted, Adjustment};
 use super::clip::{ClipNorm, ClipValue};
+use super::memory::Memory;
 use super::penalty::Penalty;
 use super::rule::Pass;
 use super::schedule::{Schedule, Scheduled};
@@ -40,6 +42,19 @@ pub trait Optimizer<E: Float> {
     fn begin(&mut self, parameters: usize) -> Result<Option<Pass<'_, E>>, Error> {
         let _ = parameters;
         Ok(None)
+    }
+
+    /// Shows everything that it remembers between steps, so that training can be saved and go on another day as if it had never
+    /// stopped. One that remembers nothing does nothing here.
+    fn remember(&mut self, memory: &mut dyn Memory<E>);
+
+    /// The same with the means of the gradients of `batches` batches in a row, for batches that would not fit into memory: see
+    /// [`Accumulated`].
+    fn accumulated(self, batches: usize) -> Accumulated<E, Self>
+    where
+        Self: Sized,
+    {
+        Accumulated::new(batches, self)
     }
 
     /// The same with gradients that are no longer than `max` as one vector: see [`ClipNorm`].

@@ -94,7 +94,7 @@ impl<E: Float> RmsProp<E> {
 
 learning_rate!(RmsProp);
 
-by_number!(RmsProp);
+by_number!(RmsProp, numbers: [square, mean, velocity], counts: []);
 
 impl<E: Float> RmsProp<E> {
     fn next(&mut self, parameters: usize) -> Result<Pass<'_, E>, Error> {

@@ -90,9 +90,9 @@ impl<E: Float, R: Rule<E, N>, const N: usize> Job for Moves<'_, E, R, N> {
     }
 }
 
-/// [`Optimizer`](super::Optimizer) for one that has a method `next`, which makes its [`Pass`].
+/// [`Optimizer`](super::Optimizer) for one that has a method `next`, which makes its [`Pass`], and remembers these fields.
 macro_rules! by_number {
-    ($Optimizer:ident) => {
+    ($Optimizer:ident, numbers: [$($numbers:ident),*], counts: [$($count:ident),*]) => {
         impl<E: $crate::float::Float> $crate::learn::Optimizer<E> for $Optimizer<E> {
             fn update(&mut self, parameters: &mut [E], gradients: &[E]) -> Result<(), $crate::error::Error> {
                 self.next(parameters.len())?.apply(parameters, gradients);
@@ -101,6 +101,11 @@ macro_rules! by_number {
 
             fn begin(&mut self, parameters: usize) -> Result<Option<$crate::learn::Pass<'_, E>>, $crate::error::Error> {
                 self.next(parameters).map(Some)
+            }
+
+            fn remember(&mut self, memory: &mut dyn $crate::learn::Memory<E>) {
+                $( memory.numbers(stringify!($numbers), &mut self.$numbers); )*
+                $( memory.count(stringify!($count), &mut self.$count); )*
             }
         }
     };

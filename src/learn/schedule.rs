@@ -1,5 +1,6 @@
 //! Learning rates that change while a model learns.
 
+use super::memory::Memory;
 use super::optimizer::{LearningRate, Optimizer};
 use super::rule::Pass;
 use crate::error::Error;
@@ -314,6 +315,11 @@ impl<E: Float, S: Schedule, O: Optimizer<E> + LearningRate> Optimizer<E> for Sch
         let pass = self.optimizer.begin(parameters)?;
         self.steps += u64::from(pass.is_some());
         Ok(pass)
+    }
+
+    fn remember(&mut self, memory: &mut dyn Memory<E>) {
+        memory.count("schedule.steps", &mut self.steps);
+        self.optimizer.remember(memory);
     }
 }
 

@@ -71,7 +71,7 @@ impl<E: Float> Sgd<E> {
 
 learning_rate!(Sgd);
 
-by_number!(Sgd);
+by_number!(Sgd, numbers: [velocity], counts: [steps]);
 
 impl<E: Float> Sgd<E> {
     fn next(&mut self, parameters: usize) -> Result<Pass<'_, E>, Error> {

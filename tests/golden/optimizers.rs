@@ -249,6 +249,8 @@ impl Optimizer<f64> for &mut Recorder {
         self.rates.push(self.rate);
         Ok(())
     }
+
+    fn remember(&mut self, _memory: &mut dyn Memory<f64>) {}
 }
 
 impl LearningRate for &mut Recorder {
