@@ -15,7 +15,7 @@ use std::process::ExitCode;
 /// Reads a digit: the image becomes 16 patches of 2 x 2 pixels, each a vector of 48 numbers.
 #[network([1, 8, 8] => [10])]
 #[rustfmt::skip]
-type Reader = (
+pub type Reader = (
     PatchEmbedding<1, 2, 48>,                     // [16, 48]
     LearnedPositions<16, 48>, Dropout<10>,        // [16, 48]: attention itself does not know where a patch is
     Repeat<Encoder, 2>,                           // [16, 48]
