@@ -58,6 +58,7 @@ extern crate self as formwork;
 mod checkpoint;
 pub mod cpu;
 pub mod data;
+mod diagram;
 pub mod engine;
 mod error;
 pub mod filters;
@@ -77,6 +78,7 @@ mod summary;
 mod table;
 pub mod types;
 
+pub use diagram::Diagram;
 pub use error::{Error, Mismatch};
 pub use float::Float;
 /// # Examples
