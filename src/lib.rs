@@ -59,6 +59,7 @@ mod checkpoint;
 mod checksum;
 pub mod cpu;
 pub mod data;
+mod diagram;
 pub mod engine;
 mod error;
 pub mod filters;
@@ -80,6 +81,7 @@ mod table;
 pub mod trainer;
 pub mod types;
 
+pub use diagram::Diagram;
 pub use error::{Error, Mismatch};
 pub use float::Float;
 /// # Examples

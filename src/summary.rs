@@ -85,7 +85,7 @@ impl Row {
 }
 
 /// A number with its digits in threes: `12 345`.
-fn grouped(number: usize) -> String {
+pub(crate) fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
     for (i, digit) in digits.chars().enumerate() {

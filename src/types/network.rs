@@ -4,6 +4,7 @@ use super::cost::{Field2d, receptive_field};
 use super::explain::explain;
 use super::fault::{Fault, OUTPUT, Problem, Step};
 use super::{Cost, Dims, Layer, Message, NamedParam, Parts, Sample, Slot, Spec, buffers, cost, infer, parameters, scalars};
+use crate::diagram::Diagram;
 use crate::engine::Architecture;
 use crate::summary::Summary;
 use core::marker::PhantomData;
@@ -60,6 +61,11 @@ pub trait Network: Layer + 'static {
     /// A table of the layers: output shapes, parameters, FLOPs and memory.
     fn summary() -> Summary {
         Summary::of(Self::NAME, Architecture::of::<Self>())
+    }
+
+    /// The layers as a drawing: an SVG file, or text in the language of Mermaid.
+    fn diagram() -> Diagram {
+        Diagram::of(Self::NAME, Architecture::of::<Self>())
     }
 }
 

@@ -100,7 +100,7 @@ pub struct Branch {
 }
 
 /// How the outputs of a [`Branch`] become one.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Join {
     /// They are added.
     Add,
