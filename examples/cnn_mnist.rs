@@ -9,7 +9,9 @@
 //! ```
 
 use formwork::data::idx::{self, Images};
+use formwork::metrics;
 use formwork::prelude::*;
+use formwork::trainer::Trainer;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -47,16 +49,19 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     println!("{}\n", Reader::summary());
 
     let mut model = Model::<Reader>::new(options.seed);
-    let mut optimizer = Adam::new(LEARNING_RATE);
-    for epoch in 0..options.epochs.unwrap_or(if options.quick { 2 } else { 8 }) {
-        let mut loss = 0.0;
-        for batch in train.shuffled(BATCH, options.seed.wrapping_add(epoch)) {
-            // The loss of a batch is a mean, and the last batch is smaller than the others.
-            loss += model.train(&batch, &CrossEntropy::default(), &mut optimizer)? * batch.len() as f32 / train.len() as f32;
+    let epochs = options.epochs.unwrap_or(if options.quick { 2 } else { 8 });
+    let mut trainer = Trainer::new(CrossEntropy::default(), Adam::new(LEARNING_RATE)).epochs(epochs).batch_size(BATCH).seed(options.seed);
+    if let Some(folder) = &options.log {
+        std::fs::create_dir_all(folder)?;
+        trainer = trainer.csv(folder.join("history.csv"));
+        #[cfg(feature = "tensorboard")]
+        {
+            trainer = trainer.tensorboard(folder);
         }
-        println!("epoch {}: loss {loss:.4}", epoch + 1);
     }
-    println!("test accuracy: {:.4}", accuracy(&model, &test)?);
+    let history = trainer.fit(&mut model, &train)?;
+    println!("waited for data: {:.2} % of the time", 100.0 * history.waiting());
+    println!("test accuracy: {:.4}", model.measure(&test, metrics::accuracy())?.matrix().accuracy());
     Ok(())
 }
 
@@ -88,23 +93,13 @@ fn load(folder: &Path) -> Result<Digits, Box<dyn std::error::Error>> {
     Ok(idx::load(find(IMAGES)?, find(LABELS)?)?)
 }
 
-/// The share of the images whose class has the highest score.
-fn accuracy(model: &Model<Reader>, digits: &Digits) -> Result<f64, Error> {
-    let mut right = 0;
-    for batch in digits.batches(250) {
-        let scores = model.predict(&batch)?; // [B * 10]
-        let highest = |scores: &[f32]| (0..CLASSES).max_by(|&a, &b| scores[a].total_cmp(&scores[b])).unwrap_or(0);
-        right += scores.chunks_exact(CLASSES).zip(batch.targets()).filter(|&(scores, &class)| highest(scores) == class).count();
-    }
-    Ok(right as f64 / digits.len() as f64)
-}
-
 #[derive(Default)]
 struct Options {
     data: Option<PathBuf>,
     seed: u64,
     epochs: Option<u64>,
     quick: bool,
+    log: Option<PathBuf>,
 }
 
 const WHERE: &str = "\
@@ -118,6 +113,7 @@ Usage: cnn_mnist [OPTIONS]
   --data FOLDER  where t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte are, gzipped or not [mnist]
   --seed N       seed of the parameters and of the training [0]
   --epochs N     how often to go through the training images [8]
+  --log FOLDER   write the history there as a table, and with the feature tensorboard for TensorBoard
   --quick        twice is enough; without --data, for the digits that come with formwork
   --help         print this";
 
@@ -131,6 +127,7 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
             Long("data") => options.data = Some(PathBuf::from(arguments.value()?)),
             Long("seed") => options.seed = arguments.value()?.parse()?,
             Long("epochs") => options.epochs = Some(arguments.value()?.parse()?),
+            Long("log") => options.log = Some(PathBuf::from(arguments.value()?)),
             Long("quick") => options.quick = true,
             Long("help") | Short('h') => return Ok(None),
             _ => return Err(argument.unexpected()),

@@ -8,9 +8,9 @@
 //! ```
 
 use formwork::data::digits::{self, Digits};
+use formwork::metrics;
 use formwork::prelude::*;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::IsTerminal;
+use formwork::trainer::{Checkpoints, Trainer};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -52,42 +52,24 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         model.save(file)?;
     }
 
-    let read = read(&model, &test)?;
-    println!("\n{}\n", Reader::summary());
-    print_confusion(&test, &read);
-    print_digits(&test, &read);
-    println!("test accuracy: {:.4}", accuracy(&test, &read));
+    println!("{}\n", Reader::summary());
+    let measured = model.measure(&test, metrics::accuracy())?;
+    println!("{}", measured.matrix());
+    print_digits(&test, &read(&model, &test)?);
+    println!("test accuracy: {:.4}", measured.matrix().accuracy());
     Ok(())
 }
 
 /// Shows the network all training images, in another order each epoch, and moves its parameters a little after each batch.
 fn learn(model: &mut Model<Reader>, train: &Digits, test: &Digits, options: &Options) -> Result<(), Error> {
-    let bar = progress_bar(options.epochs);
-    let mut optimizer = Adam::new(LEARNING_RATE);
-    for epoch in 0..options.epochs {
-        let mut loss = 0.0;
-        for batch in train.shuffled(BATCH, options.seed.wrapping_add(epoch)) {
-            // The loss of a batch is a mean, and the last batch is smaller than the others.
-            loss += model.train(&batch, &CrossEntropy::default(), &mut optimizer)? * batch.len() as f32 / train.len() as f32;
-        }
-        // Only to look at: nothing is chosen by the accuracy on the test images.
-        let message = format!("loss {loss:.4}, test accuracy {:.4}", accuracy(test, &read(model, test)?));
-        if bar.is_hidden() {
-            println!("epoch {}: {message}", epoch + 1);
-        }
-        bar.set_message(message);
-        bar.inc(1);
+    // The test images are only to look at: nothing is chosen by them.
+    let mut trainer = Trainer::new(CrossEntropy::default(), Adam::new(LEARNING_RATE)).validation(test).metric(metrics::accuracy());
+    trainer = trainer.epochs(options.epochs).batch_size(BATCH).seed(options.seed).stop_on_ctrl_c();
+    if let Some(folder) = &options.checkpoints {
+        trainer = trainer.checkpoints(Checkpoints::new(folder).keep(3).resume());
     }
-    bar.finish();
+    trainer.fit(model, train)?;
     Ok(())
-}
-
-/// A bar on a terminal; hidden where the output goes to a file or another program, or where there is nothing to wait for.
-fn progress_bar(epochs: u64) -> ProgressBar {
-    let shown = epochs > 0 && std::io::stdout().is_terminal();
-    let target = if shown { ProgressDrawTarget::stdout() } else { ProgressDrawTarget::hidden() };
-    let style = ProgressStyle::with_template("epoch {pos}/{len} {bar:30} {elapsed} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::with_draw_target(Some(epochs), target).with_style(style)
 }
 
 /// What the network reads in each image: the class with the highest score.
@@ -99,25 +81,6 @@ fn read(model: &Model<Reader>, digits: &Digits) -> Result<Vec<usize>, Error> {
 
 fn class(digits: &Digits, i: usize) -> usize {
     digits.target(i)[0]
-}
-
-fn accuracy(digits: &Digits, read: &[usize]) -> f64 {
-    let right = (0..digits.len()).filter(|&i| read[i] == class(digits, i)).count();
-    right as f64 / digits.len() as f64
-}
-
-/// How often each digit was read as which: the mistakes stand beside the diagonal.
-fn print_confusion(digits: &Digits, read: &[usize]) {
-    let mut counts = [[0; CLASSES]; CLASSES];
-    for i in 0..digits.len() {
-        counts[class(digits, i)][read[i]] += 1;
-    }
-    let cells = |row: &[usize]| row.iter().map(|n| if *n == 0 { "   .".to_owned() } else { format!("{n:4}") }).collect::<String>();
-    println!("read as {}", (0..CLASSES).map(|class| format!("{class:4}")).collect::<String>());
-    for (class, row) in counts.iter().enumerate() {
-        println!("    a {class} {}", cells(row));
-    }
-    println!();
 }
 
 /// Draws four of the images, side by side: up to two that were misread, then others.
@@ -143,6 +106,7 @@ struct Options {
     epochs: u64,
     save: Option<PathBuf>,
     load: Option<PathBuf>,
+    checkpoints: Option<PathBuf>,
 }
 
 const HELP: &str = "\
@@ -154,12 +118,14 @@ Usage: digits [OPTIONS]
   --epochs N   how often to go through the training images [30; 0 with --load]
   --save FILE  save the parameters as a safetensors file
   --load FILE  begin with the parameters of a file; trains further only if --epochs is given
+  --checkpoints FOLDER
+               save the state of the training after each epoch, and go on from there another time
   --help       print this";
 
 /// The options of the command line; none if it asks for help.
 fn options() -> Result<Option<Options>, lexopt::Error> {
     use lexopt::prelude::*;
-    let (mut seed, mut epochs, mut save, mut load) = (0, None, None, None);
+    let (mut seed, mut epochs, mut save, mut load, mut checkpoints) = (0, None, None, None, None);
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
@@ -167,12 +133,13 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
             Long("epochs") => epochs = Some(arguments.value()?.parse()?),
             Long("save") => save = Some(PathBuf::from(arguments.value()?)),
             Long("load") => load = Some(PathBuf::from(arguments.value()?)),
+            Long("checkpoints") => checkpoints = Some(PathBuf::from(arguments.value()?)),
             Long("help") | Short('h') => return Ok(None),
             _ => return Err(argument.unexpected()),
         }
     }
     let epochs = epochs.unwrap_or(if load.is_some() { 0 } else { 30 });
-    Ok(Some(Options { seed, epochs, save, load }))
+    Ok(Some(Options { seed, epochs, save, load, checkpoints }))
 }
 
 fn main() -> ExitCode {

@@ -9,7 +9,9 @@
 //! ```
 
 use formwork::data::digits::{self, Digits};
+use formwork::metrics;
 use formwork::prelude::*;
+use formwork::trainer::Trainer;
 use std::process::ExitCode;
 
 /// Reads a digit: the image becomes 16 patches of 2 x 2 pixels, each a vector of 48 numbers.
@@ -51,7 +53,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let read = read(&model, &test)?;
     println!("\n{}\n", Reader::summary());
     print_looks(&model, &test, &read)?;
-    println!("test accuracy: {:.4}", accuracy(&test, &read));
+    println!("test accuracy: {:.4}", model.measure(&test, metrics::accuracy())?.matrix().accuracy());
     Ok(())
 }
 
@@ -61,16 +63,10 @@ fn learn(model: &mut Model<Reader>, train: &Digits, test: &Digits, options: &Opt
     let epochs = if options.quick { 2 } else { 60 };
     let updates = epochs * train.len().div_ceil(BATCH) as u64;
     let schedule = WarmUp::new(updates / 10, CosineAnnealingLr::new(LEARNING_RATE, updates - updates / 10));
-    let mut optimizer = Adam::new(LEARNING_RATE).decoupled_weight_decay(WEIGHT_DECAY).scheduled(schedule);
-    for epoch in 0..epochs {
-        let mut loss = 0.0;
-        for batch in train.shuffled(BATCH, options.seed.wrapping_add(epoch)) {
-            // The loss of a batch is a mean, and the last batch is smaller than the others.
-            loss += model.train(&batch, &CrossEntropy::default(), &mut optimizer)? * batch.len() as f32 / train.len() as f32;
-        }
-        // Only to look at: nothing is chosen by the accuracy on the test images.
-        println!("epoch {}: loss {loss:.4}, test accuracy {:.4}", epoch + 1, accuracy(test, &read(model, test)?));
-    }
+    let optimizer = Adam::new(LEARNING_RATE).decoupled_weight_decay(WEIGHT_DECAY).scheduled(schedule);
+    // The test images are only to look at: nothing is chosen by them.
+    let trainer = Trainer::new(CrossEntropy::default(), optimizer).validation(test).metric(metrics::accuracy());
+    trainer.epochs(epochs).batch_size(BATCH).seed(options.seed).fit(model, train)?;
     Ok(())
 }
 
@@ -79,11 +75,6 @@ fn read(model: &Model<Reader>, digits: &Digits) -> Result<Vec<usize>, Error> {
     let scores = model.predict(&digits.all())?; // [B * 10]
     let highest = |scores: &[f32]| (0..CLASSES).max_by(|&a, &b| scores[a].total_cmp(&scores[b])).unwrap_or(0);
     Ok(scores.chunks_exact(CLASSES).map(highest).collect())
-}
-
-fn accuracy(digits: &Digits, read: &[usize]) -> f64 {
-    let right = (0..digits.len()).filter(|&i| read[i] == digits.target(i)[0]).count();
-    right as f64 / digits.len() as f64
 }
 
 /// Draws four images, and below each how much its patches are looked at.
