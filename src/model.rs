@@ -1,6 +1,6 @@
 //! Models: networks with parameters, on a machine.
 
-use crate::cpu::Static;
+use crate::cpu::{Observe, Static};
 use crate::data::{Dataset, MiniBatch, Target};
 use crate::engine::{Architecture, AttentionMap, Backend, Engine, Flat, Gradients, Objective, State, TapedScalar};
 use crate::error::Error;
@@ -312,15 +312,13 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
     pub fn statistics<T: Target, L: Loss<N::Output, T>>(&self, batch: &MiniBatch<N::Input, T, E>, loss: &L) -> Result<Statistics, Error>
     where
         Cpu: Device<E>,
-        Static<E>: Engine<E, Cpu>,
+        Static<E>: Observe<E>,
     {
         not_empty(batch)?;
         let objective = Bound::<L, N::Output, T, E>::new(loss, batch.targets(), batch.len());
         let state = State { parameters: self.parameters(), buffers: self.buffers() };
-        let mut engine = Static::observed(Architecture::of::<N>(), state);
-        let gradients = engine.gradients(batch.inputs(), batch.len(), Some(self.noise.split(self.steps + 1)), &objective)?;
-        let values = |layer: usize, look: &mut dyn FnMut(&[E], &[E])| engine.visit_layer(layer, batch.inputs(), batch.len(), look);
-        Ok(Statistics::of(N::SPEC, &gradients.parameters, values))
+        let noise = self.noise.split(self.steps + 1);
+        Static::statistics(Architecture::of::<N>(), state, (batch.inputs(), batch.len()), noise, &objective)
     }
 
     /// How many steps were made, and where their random numbers come from.

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::float::{Float, OnDemand};
 use crate::learn::{Optimizer, Pass};
 use crate::noise::Noise;
+use crate::statistics::Statistics;
 use core::ops::Range;
 use dfdx::prelude::{Backward as _, ReshapeTo, TensorFromVec, Trace};
 use dfdx::shapes::HasShape;
@@ -96,11 +97,6 @@ impl<E: Float> Static<E>
 where
     Cpu: Device<E>,
 {
-    /// An engine that keeps what each layer writes, to be looked at.
-    pub(crate) fn observed(network: Architecture, state: State<E>) -> Self {
-        Self::with(Plan::observed(&network), state)
-    }
-
     fn with(plan: Plan<E>, state: State<E>) -> Self {
         let lens = [state.parameters.len(), state.buffers.len()];
         assert_eq!([plan.params, plan.buffers], lens, "the plan and the table of parameters come from one spec");
@@ -375,7 +371,7 @@ where
     }
 
     /// Looks at what a batch has left of a layer: its outputs, and the gradient with respect to them.
-    pub(crate) fn visit_layer(&self, layer: usize, inputs: &[E], samples: usize, look: &mut dyn FnMut(&[E], &[E])) {
+    fn visit_layer(&self, layer: usize, inputs: &[E], samples: usize, look: &mut dyn FnMut(&[E], &[E])) {
         let value = &self.plan.values[self.plan.layers[layer]];
         let place = |begin: usize| begin * samples..(begin + value.numel) * samples;
         let numbers = value.data.map_or(inputs, |begin| &self.workspace.data[place(begin)]);
@@ -446,6 +442,24 @@ where
     gradients.try_alloc_for(&outputs).map_err(Error::device("differentiating the loss"))?;
     gradients.get(&outputs).copy_into(&mut d_outputs);
     Ok((value, d_outputs))
+}
+
+/// An engine that keeps what each layer writes, to be looked at.
+pub trait Observe<E: Float>
+where
+    Cpu: Device<E>,
+{
+    /// The signals and gradients of some samples, layer by layer.
+    ///
+    /// # Errors
+    /// Those of the device.
+    fn statistics(
+        network: Architecture,
+        state: State<E>,
+        batch: (&[E], usize),
+        noise: Noise,
+        objective: &dyn Objective<E, Cpu>,
+    ) -> Result<Statistics, Error>;
 }
 
 /// For `f32` by name, so that the engine is compiled here, once, and not again in every crate with a model. For `f64` it is
@@ -533,6 +547,24 @@ macro_rules! engine {
 
             fn set_threads(&mut self, threads: usize) {
                 self.threads = threads.max(1);
+            }
+        }
+
+        impl$(<$E: $any>)? Observe<$E> for Static<$E>
+        where
+            Cpu: Device<$E>,
+        {
+            fn statistics(
+                network: Architecture,
+                state: State<$E>,
+                (inputs, samples): (&[$E], usize),
+                noise: Noise,
+                objective: &dyn Objective<$E, Cpu>,
+            ) -> Result<Statistics, Error> {
+                let mut engine = Self::with(Plan::observed(&network), state);
+                let gradients = engine.gradients(inputs, samples, Some(noise), objective)?;
+                let values = |layer: usize, look: &mut dyn FnMut(&[$E], &[$E])| engine.visit_layer(layer, inputs, samples, look);
+                Ok(Statistics::of(network.spec, &gradients.parameters, values))
             }
         }
     };

@@ -21,6 +21,6 @@ mod storage;
 mod stream;
 
 pub(crate) use batch::CHUNK;
-pub use engine::Static;
+pub use engine::{Observe, Static};
 pub(crate) use plan::{Planner, Stream, Value, workspace};
 pub(crate) use stream::Streaming;

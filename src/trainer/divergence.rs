@@ -1,6 +1,6 @@
 //! In which layer a run left the numbers.
 
-use crate::cpu::Static;
+use crate::cpu::{Observe, Static};
 use crate::data::{MiniBatch, Target};
 use crate::engine::{Backend, Engine};
 use crate::error::Error;
@@ -30,7 +30,7 @@ where
     D: Backend<E>,
     G: Engine<E, D>,
     Cpu: Device<E>,
-    Static<E>: Engine<E, Cpu>,
+    Static<E>: Observe<E>,
 {
     let (parameters, buffers) = (model.parameters(), model.buffers());
     let (steps, noise) = model.progress();

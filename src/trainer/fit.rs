@@ -8,7 +8,7 @@ use super::logs::Logs;
 use super::progress::Screen;
 use super::state::{Best, Identity, Run, State};
 use super::{Goal, Monitor, Trainer};
-use crate::cpu::Static;
+use crate::cpu::{Observe, Static};
 use crate::data::{MiniBatch, Source, Target};
 use crate::engine::{Backend, Engine, Objective};
 use crate::error::Error;
@@ -39,7 +39,7 @@ impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Float> Tr
         G: Engine<E, D>,
         S: Source<E, Input = N::Input, Target = T> + ?Sized,
         Cpu: Device<E>,
-        Static<E>: Engine<E, Cpu>,
+        Static<E>: Observe<E>,
     {
         self.fit_watched(model, source, |_, _| ControlFlow::Continue(()))
     }
@@ -78,7 +78,7 @@ impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Float> Tr
         G: Engine<E, D>,
         S: Source<E, Input = N::Input, Target = T> + ?Sized,
         Cpu: Device<E>,
-        Static<E>: Engine<E, Cpu>,
+        Static<E>: Observe<E>,
     {
         let begin = Instant::now();
         let interrupted = self.interrupted()?;
@@ -146,7 +146,7 @@ impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Float> Tr
         G: Engine<E, D>,
         S: Source<E, Input = N::Input, Target = T> + ?Sized,
         Cpu: Device<E>,
-        Static<E>: Engine<E, Cpu>,
+        Static<E>: Observe<E>,
     {
         let begin = Instant::now();
         let identity = self.identity(source.len());
@@ -274,7 +274,7 @@ impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Float> Tr
         G: Engine<E, D>,
         S: Source<E, Input = N::Input, Target = T> + ?Sized,
         Cpu: Device<E>,
-        Static<E>: Engine<E, Cpu>,
+        Static<E>: Observe<E>,
     {
         let mut run = Run { epoch: 0, batch: 0, loss: 0.0, seconds: 0.0, history: History::new(self.columns(), Vec::new()), best: None, stale: 0 };
         if good.restore(identity, model, &mut self.optimizer, &mut run).is_err() {
