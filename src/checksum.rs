@@ -27,8 +27,8 @@ impl Facts<'_> {
 }
 
 /// The metadata of a file of these tensors.
-pub(crate) fn metadata<'a>(tensors: impl Iterator<Item = Facts<'a>>) -> HashMap<String, String> {
-    let mut lines: String = tensors.map(|tensor| tensor.line()).collect();
+pub(crate) fn metadata(tensors: &[Facts<'_>]) -> HashMap<String, String> {
+    let mut lines: String = tensors.iter().map(Facts::line).collect();
     lines += &format!("{:08x}", crc32fast::hash(lines.as_bytes()));
     HashMap::from([(KEY.to_owned(), lines)])
 }

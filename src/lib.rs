@@ -73,6 +73,7 @@ mod model;
 mod noise;
 pub mod portable;
 pub mod prelude;
+pub mod pytorch;
 pub mod regression;
 mod statistics;
 mod stream;

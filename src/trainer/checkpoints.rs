@@ -1,10 +1,8 @@
 //! Files of states.
 
 use super::state::State;
-use crate::checkpoint::replace;
-use crate::checksum;
+use crate::checkpoint::{open, replace};
 use crate::error::Error;
-use safetensors::SafeTensors;
 use std::path::{Path, PathBuf};
 
 /// Where a run saves its states, how often, and how many are kept.
@@ -92,7 +90,5 @@ impl Checkpoints {
 
 fn read(path: &Path) -> Result<State, Error> {
     let data = std::fs::read(path).map_err(Error::file(path, "read it"))?;
-    let file = SafeTensors::deserialize(&data).map_err(|error| Error::Safetensors { path: path.to_owned(), message: error.to_string() })?;
-    checksum::verify(path, &data, &file)?;
-    Ok(State::from_file(&file))
+    Ok(State::from_file(&open(path, &data)?))
 }

@@ -1,7 +1,8 @@
 //! Everything that a run is at one moment, as tensors with names: enough to go on as if nothing had happened.
 
 use super::history::History;
-use crate::checksum::{self, Facts};
+use crate::checkpoint::serialized;
+use crate::checksum::Facts;
 use crate::engine::{Backend, Engine};
 use crate::error::Mismatch;
 use crate::float::Float;
@@ -130,12 +131,7 @@ impl State {
     /// As a file.
     pub fn to_bytes(&self) -> Vec<u8> {
         let facts = self.tensors.iter().map(|(name, stored)| Facts { name, dtype: stored.dtype, shape: &stored.shape, bytes: &stored.bytes });
-        let metadata = checksum::metadata(facts);
-        let views = self.tensors.iter().map(|(name, stored)| {
-            let view = TensorView::new(stored.dtype, stored.shape.clone(), &stored.bytes);
-            (name, view.unwrap_or_else(|error| unreachable!("{name}: {error}")))
-        });
-        safetensors::serialize(views, Some(metadata)).unwrap_or_else(|error| unreachable!("names are different: {error}"))
+        serialized(&facts.collect::<Vec<_>>())
     }
 
     /// From a file that was read.
@@ -236,7 +232,7 @@ impl Loader<'_> {
         self.read.push(name.to_owned());
         let stored = self.state.tensors.get(name);
         let mismatch = match (stored, dims) {
-            (None, _) => Mismatch::Missing { name: name.to_owned(), expected: dims.unwrap_or(Dims::new(&[])) },
+            (None, _) => Mismatch::Missing { name: name.to_owned(), expected: dims.unwrap_or(Dims::new(&[])), near: None },
             (Some(stored), Some(dims)) if stored.shape != dims.sizes() => {
                 Mismatch::Shape { name: name.to_owned(), expected: dims, given: stored.shape.clone() }
             }
