@@ -3,6 +3,7 @@
 use crate::engine::{Backend, Engine};
 use crate::error::{Error, Mismatch};
 use crate::float::Float;
+use crate::learn::Scheme;
 use crate::model::Model;
 use crate::types::{NamedParam, Network, Role, tensors};
 use safetensors::tensor::TensorView;
@@ -33,13 +34,29 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
     /// assert_eq!(model.parameters(), other.parameters());
     /// ```
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
-        let path = path.as_ref();
+        replace(path.as_ref(), &self.to_bytes())
+    }
+
+    /// What [`Model::save`] writes, in memory.
+    ///
+    /// # Examples
+    /// ```
+    /// use formwork::prelude::*;
+    ///
+    /// #[network([3] => [2])]
+    /// type Line = Linear<3, 2>;
+    ///
+    /// let model = Model::<Line>::new(1);
+    /// let copy = Model::<Line>::from_bytes(&model.to_bytes()).unwrap();
+    /// assert_eq!(model.parameters(), copy.parameters());
+    /// ```
+    pub fn to_bytes(&self) -> Vec<u8> {
         let (parameters, buffers) = (self.parameters(), self.buffers());
         let bytes: Vec<(NamedParam, Vec<u8>)> = tensors(N::SPEC)
             .into_iter()
             .map(|tensor| {
                 let numbers = if tensor.role == Role::Trained { &parameters } else { &buffers };
-                let bytes = to_bytes(&tensor, &numbers[tensor.range()]);
+                let bytes = numbers_to_bytes(&tensor, &numbers[tensor.range()]);
                 (tensor, bytes)
             })
             .collect();
@@ -47,8 +64,7 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
             let view = TensorView::new(dtype::<E>(tensor), tensor.dims.sizes().to_vec(), bytes);
             (tensor.name.as_str(), view.unwrap_or_else(|error| unreachable!("{}: {error}", tensor.name)))
         });
-        let data = safetensors::serialize(views, None).unwrap_or_else(|error| unreachable!("parameters have names of their own: {error}"));
-        replace(path, &data)
+        safetensors::serialize(views, None).unwrap_or_else(|error| unreachable!("parameters have names of their own: {error}"))
     }
 
     /// Loads parameters and buffers that [`Model::save`] or PyTorch has saved; numbers of the other float type are converted.
@@ -59,7 +75,19 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
     pub fn load(&mut self, path: impl AsRef<Path>) -> Result<(), Error> {
         let path = path.as_ref();
         let data = std::fs::read(path).map_err(Error::file(path, "read it"))?;
-        let file = SafeTensors::deserialize(&data).map_err(|error| Error::Safetensors { path: path.to_owned(), message: error.to_string() })?;
+        self.take(&data, path)
+    }
+
+    /// [`Model::load`] of a file that is in memory: with `include_bytes!` it is part of the program, which then needs no file.
+    ///
+    /// # Errors
+    /// Those of [`Model::load`]; they call the file `bytes`.
+    pub fn load_bytes(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.take(bytes, Path::new("bytes"))
+    }
+
+    fn take(&mut self, data: &[u8], path: &Path) -> Result<(), Error> {
+        let file = SafeTensors::deserialize(data).map_err(|error| Error::Safetensors { path: path.to_owned(), message: error.to_string() })?;
         let expected = tensors(N::SPEC);
         let mut mismatches = Vec::new();
         let (mut parameters, mut buffers) = (Vec::with_capacity(N::SCALARS), Vec::new());
@@ -84,12 +112,26 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
     }
 }
 
+impl<N: Network, E: Float, D: Backend<E>> Model<N, E, D> {
+    /// A trained model from the bytes of its file, on the default device.
+    ///
+    /// `examples/embedded.rs` is a program that has its model in it: `from_bytes(include_bytes!("reader.safetensors"))`.
+    ///
+    /// # Errors
+    /// Those of the device and of [`Model::load_bytes`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        let mut model = Self::try_new(&D::default(), 0, Scheme::default())?;
+        model.load_bytes(bytes)?;
+        Ok(model)
+    }
+}
+
 /// The type of a tensor's numbers in a file: a counter is a whole number, as in PyTorch.
 fn dtype<E: Float>(tensor: &NamedParam) -> Dtype {
     if tensor.role == Role::Counter { Dtype::I64 } else { E::DTYPE }
 }
 
-fn to_bytes<E: Float>(tensor: &NamedParam, numbers: &[E]) -> Vec<u8> {
+fn numbers_to_bytes<E: Float>(tensor: &NamedParam, numbers: &[E]) -> Vec<u8> {
     if tensor.role == Role::Counter {
         return numbers.iter().flat_map(|x| (x.f64() as i64).to_le_bytes()).collect();
     }
