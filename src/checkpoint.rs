@@ -4,6 +4,7 @@ use crate::checksum::{self, Facts};
 use crate::engine::{Backend, Engine};
 use crate::error::{Error, Mismatch};
 use crate::float::Float;
+use crate::learn::Scheme;
 use crate::model::Model;
 use crate::pytorch::Import;
 use crate::types::{NamedParam, Network, Role};
@@ -40,6 +41,23 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
         self.save_with(path, &Import::new())
     }
 
+    /// What [`Model::save`] writes, in memory.
+    ///
+    /// # Examples
+    /// ```
+    /// use formwork::prelude::*;
+    ///
+    /// #[network([3] => [2])]
+    /// type Line = Linear<3, 2>;
+    ///
+    /// let model = Model::<Line>::new(1);
+    /// let copy = Model::<Line>::from_bytes(&model.to_bytes()).unwrap();
+    /// assert_eq!(model.parameters(), copy.parameters());
+    /// ```
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.to_data(Path::new(BYTES), &Import::new()).unwrap_or_else(|error| unreachable!("parameters have names of their own: {error}"))
+    }
+
     /// Loads parameters and buffers that [`Model::save`] or PyTorch has saved; numbers of another float type are converted. For
     /// other names and layouts see [`Model::load_with`].
     ///
@@ -48,6 +66,31 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
     /// tensor that is missing, unknown or of another shape. The model is then as it was.
     pub fn load(&mut self, path: impl AsRef<Path>) -> Result<(), Error> {
         self.load_with(path, &Import::new()).map(drop)
+    }
+
+    /// [`Model::load`] of a file that is in memory: with `include_bytes!` it is part of the program, which then needs no file.
+    ///
+    /// # Errors
+    /// Those of [`Model::load`]; they call the file `bytes`.
+    pub fn load_bytes(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.load_data(bytes, Path::new(BYTES), &Import::new()).map(drop)
+    }
+}
+
+/// What errors call a file that is in memory.
+const BYTES: &str = "bytes";
+
+impl<N: Network, E: Float, D: Backend<E>> Model<N, E, D> {
+    /// A trained model from the bytes of its file, on the default device.
+    ///
+    /// `examples/embedded.rs` is a program that has its model in it: `from_bytes(include_bytes!("reader.safetensors"))`.
+    ///
+    /// # Errors
+    /// Those of the device and of [`Model::load_bytes`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        let mut model = Self::try_new(&D::default(), 0, Scheme::default())?;
+        model.load_bytes(bytes)?;
+        Ok(model)
     }
 }
 
@@ -64,15 +107,9 @@ impl Entry {
         Entry { name, shape, dtype: dtype::<E>(role), bytes: to_bytes(role, numbers) }
     }
 
-    fn facts(&self) -> Facts<'_> {
+    pub fn facts(&self) -> Facts<'_> {
         Facts { name: &self.name, dtype: self.dtype, shape: &self.shape, bytes: &self.bytes }
     }
-}
-
-/// Puts a file with these tensors in place, whole or not at all. Their names differ.
-pub(crate) fn write(path: &Path, entries: Vec<Entry>) -> Result<(), Error> {
-    let facts: Vec<Facts<'_>> = entries.iter().map(Entry::facts).collect();
-    replace(path, &serialized(&facts))
 }
 
 /// A file of these tensors, with their checksums. Their names differ.

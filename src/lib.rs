@@ -28,6 +28,7 @@
 //! | [`types`] | networks as data: [`Layer`](types::Layer), [`Spec`](types::Spec), [`Size`](types::Size), [`Sample`](types::Sample); [`infer`](types::infer), which knows every shape rule, and the text of compile errors. All of it runs in constants. |
 //! | [`layers`] | one file for each family of layers: its page, its shape rule, its parameters, its meaning, its steps. `layers/mod.rs` lists them and dispatches. |
 //! | [`Model`] | a network with parameters. The door: shapes are types on this side and values behind it. |
+//! | [`Predictor`] | the same network for one sample at a time, without allocating: one for each thread. |
 //! | [`Stream`] | the same network shown a sequence position by position, to write text with. |
 //! | [`engine`] | the seam between models and machines: [`Engine`](engine::Engine) runs a network, [`Backend`](engine::Backend) says which engine a device has. |
 //! | [`portable`] | the first engine: every layer in dfdx operations, on any device, differentiated by dfdx's tape. What a layer means. |
@@ -72,6 +73,7 @@ pub mod metrics;
 mod model;
 mod noise;
 pub mod portable;
+mod predictor;
 pub mod prelude;
 pub mod pytorch;
 pub mod regression;
@@ -157,6 +159,7 @@ pub use formwork_derive::rule;
 pub use gradient_check::gradient_check;
 pub use model::Model;
 pub use noise::Noise;
+pub use predictor::Predictor;
 pub use statistics::{LayerStatistics, Statistics};
 pub use stream::{Sequence, Stream};
 pub use summary::{Row, Summary};

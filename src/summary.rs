@@ -77,10 +77,14 @@ impl Row {
         Row { name, layer: label.as_str().to_owned(), output: output.x, parameters: scalars(spec), flops, activations }
     }
 
+    /// Bytes that it writes for one sample, in single precision.
+    pub fn memory(&self) -> usize {
+        self.activations.saturating_mul(size_of::<f32>())
+    }
+
     fn cells(&self) -> [String; 6] {
-        let numbers = [self.parameters, self.flops, self.activations].map(grouped);
-        let [parameters, flops, activations] = numbers;
-        [self.name.clone(), self.layer.clone(), self.output.to_string(), parameters, flops, activations]
+        let [parameters, flops, memory] = [self.parameters, self.flops, self.memory()].map(grouped);
+        [self.name.clone(), self.layer.clone(), self.output.to_string(), parameters, flops, memory]
     }
 }
 
@@ -99,13 +103,13 @@ pub(crate) fn grouped(number: usize) -> String {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let header = ["", "layer", "output", "parameters", "FLOPs", "activations"].map(str::to_owned);
+        let header = ["name", "layer", "output", "parameters", "FLOPs", "memory"].map(str::to_owned);
         let input = ["", "input", &self.input.to_string(), "", "", ""].map(str::to_owned);
         let body = self.rows.iter().map(Row::cells);
         let lines: Vec<[String; 6]> = [header, input].into_iter().chain(body).chain([self.total.cells()]).collect();
         let ruled = vec![1, lines.len() - 1];
         write!(f, "{}", Table { lines, texts: 3, ruled })?;
-        writeln!(f, "for one sample, forward: {} FLOPs, {} numbers written", grouped(self.total.flops), grouped(self.total.activations))?;
+        writeln!(f, "for one sample, forward: {} FLOPs, {} bytes written", grouped(self.total.flops), grouped(self.total.memory()))?;
         write!(f, "a step of training on the CPU: {} bytes for each sample of the batch", grouped(self.workspace))
     }
 }

@@ -1,4 +1,4 @@
-//! A training step allocates nothing after the first.
+//! A training step allocates nothing after the first, and a predictor nothing at all.
 
 use formwork::data::digits;
 use formwork::prelude::*;
@@ -52,7 +52,7 @@ type Reader = (
 
 /// The only test of this file, so that no other one allocates beside it.
 #[test]
-fn a_training_step_allocates_nothing_after_the_first() {
+fn a_training_step_allocates_nothing_after_the_first_and_a_predictor_nothing() {
     let (_, data) = digits::load().unwrap().split_stratified(0.2, 0);
     let mut model = Model::<Reader>::new(0);
     model.set_threads(2);
@@ -73,6 +73,14 @@ fn a_training_step_allocates_nothing_after_the_first() {
     }
     assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0, "allocations in {steps} steps");
     assert_eq!(steps, 23);
+
+    let (mut predictor, mut scores) = (model.predictor(), [0.0; 10]);
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    for i in 0..20 {
+        predictor.run(data.input(i), &mut scores).unwrap();
+    }
+    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0, "allocations for 20 samples");
+    assert_ne!(scores, [0.0; 10]);
 
     let counted = ALLOCATIONS.load(Ordering::Relaxed);
     drop(vec![0; 1000]);

@@ -161,17 +161,17 @@ fn the_receptive_field_grows_with_each_window() {
 #[test]
 fn a_summary_is_a_table() {
     let expected = [
-        "   layer            output       parameters    FLOPs  activations",
-        "-----------------------------------------------------------------",
-        "   input            [1, 28, 28]",
-        "0  Conv2d<1, 6, 5>  [6, 24, 24]         156  176 256        3 456",
-        "1  Relu             [6, 24, 24]           0    3 456        3 456",
-        "2  MaxPool2d<2>     [6, 12, 12]           0    3 456          864",
-        "3  Flatten          [864]                 0        0            0",
-        "4  Linear<864, 10>  [10]              8 650   17 290           10",
-        "-----------------------------------------------------------------",
-        "   LeNet            [10]              8 806  200 458        7 786",
-        "for one sample, forward: 200 458 FLOPs, 7 786 numbers written",
+        "name  layer            output       parameters    FLOPs  memory",
+        "---------------------------------------------------------------",
+        "      input            [1, 28, 28]",
+        "0     Conv2d<1, 6, 5>  [6, 24, 24]         156  176 256  13 824",
+        "1     Relu             [6, 24, 24]           0    3 456  13 824",
+        "2     MaxPool2d<2>     [6, 12, 12]           0    3 456   3 456",
+        "3     Flatten          [864]                 0        0       0",
+        "4     Linear<864, 10>  [10]              8 650   17 290      40",
+        "---------------------------------------------------------------",
+        "      LeNet            [10]              8 806  200 458  31 144",
+        "for one sample, forward: 200 458 FLOPs, 31 144 bytes written",
     ];
     let shown = LeNet::summary().to_string();
     assert!(shown.lines().map(str::trim_end).take(expected.len()).eq(expected), "{shown}");

@@ -16,7 +16,7 @@ use dfdx::prelude::{Backward as _, ReshapeTo, TensorFromVec, Trace};
 use dfdx::shapes::HasShape;
 use dfdx::tensor::Cpu;
 use dfdx::tensor_ops::Device;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// The static lowering on the CPU.
 pub struct Static<E> {
@@ -59,6 +59,16 @@ struct Room<E> {
 /// A panic in a step leaves numbers behind, and any numbers will do: they are all written before they are read.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A room that nobody is in, the thread's own if it can be: callers that do not wait for one another have one seat.
+fn enter<T>(rooms: &[Mutex<T>], seat: usize) -> MutexGuard<'_, T> {
+    let free = (0..rooms.len()).find_map(|i| match rooms[(seat + i) % rooms.len()].try_lock() {
+        Ok(room) => Some(room),
+        Err(TryLockError::Poisoned(room)) => Some(room.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    });
+    free.unwrap_or_else(|| lock(&rooms[seat]))
 }
 
 fn grow<E: Float>(numbers: &mut Vec<E>, len: usize) {
@@ -146,7 +156,7 @@ where
         let (width, out) = (out.len() / batch.samples, Storage::new(out));
         let shared = self.shared(batch, &[], false);
         Pool::global().run(self.threads, batch.chunks(), &|seat, i| {
-            let Room { scratch, values, .. } = &mut *lock(&self.rooms[seat]);
+            let Room { scratch, values, .. } = &mut *enter(&self.rooms, seat);
             grow(values, batch.chunk_len() * self.plan.per_sample[0]);
             let (chunk, samples, data) = (batch.chunk_alone(i), batch.samples_of(i), Storage::new(values));
             // SAFETY: the values are in this thread's room, and the outputs are those of the chunk's samples.
@@ -170,7 +180,7 @@ where
         let shown = |node: &&Node<E>| node.step.attention().is_some();
         let mut maps: Vec<AttentionMap<E>> = self.plan.nodes.iter().filter_map(|node| node.step.attention()).map(AttentionMap::empty).collect();
         let shared = self.shared(batch, &[], false);
-        let Room { scratch, values, .. } = &mut *lock(&self.rooms[0]);
+        let Room { scratch, values, .. } = &mut *enter(&self.rooms, 0);
         grow(values, batch.chunk_len() * self.plan.per_sample[0]);
         for chunk in (0..batch.chunks()).map(|i| batch.chunk_alone(i)) {
             // SAFETY: the values are in a room that nobody else is in.

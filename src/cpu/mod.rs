@@ -6,6 +6,7 @@
 //! - `batch`: how a batch is cut into parts and chunks, which depend on the batch alone and never on the number of threads.
 //! - `pass`: the way of one chunk through the steps, there and back.
 //! - `engine`: runs a plan over a batch, segment by segment where steps look at the whole of it.
+//! - `single`: runs a plan for one sample, in memory of its own.
 //! - `stream`: runs a plan position by position, for writing text.
 //! - `storage`: memory that threads share, each its own part.
 //! - `pool`: the threads.
@@ -16,6 +17,7 @@ mod fuse;
 mod pass;
 mod plan;
 mod pool;
+mod single;
 pub(crate) mod steps;
 mod storage;
 mod stream;
@@ -23,4 +25,5 @@ mod stream;
 pub(crate) use batch::CHUNK;
 pub use engine::{Observe, Static};
 pub(crate) use plan::{Planner, Stream, Value, workspace};
+pub(crate) use single::Single;
 pub(crate) use stream::Streaming;

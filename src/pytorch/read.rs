@@ -29,7 +29,12 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
     pub fn load_with(&mut self, path: impl AsRef<Path>, import: &Import) -> Result<Report, Error> {
         let path = path.as_ref();
         let data = std::fs::read(path).map_err(Error::file(path, "read it"))?;
-        let mut reading = Reading::of(open(path, &data)?, import);
+        self.load_data(&data, path, import)
+    }
+
+    /// The same for a file that was read; `path` is what errors call it.
+    pub(crate) fn load_data(&mut self, data: &[u8], path: &Path, import: &Import) -> Result<Report, Error> {
+        let mut reading = Reading::of(open(path, data)?, import);
         import.check(path, reading.left.keys())?;
         let (params, tied) = (tensors(N::SPEC), tied(N::SPEC));
         let (mut parameters, mut buffers) = (self.parameters(), self.buffers());

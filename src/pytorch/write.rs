@@ -2,7 +2,7 @@
 
 use super::import::Import;
 use super::read::transposed;
-use crate::checkpoint::{Entry, write};
+use crate::checkpoint::{Entry, replace, serialized};
 use crate::engine::{Backend, Engine};
 use crate::error::Error;
 use crate::float::Float;
@@ -24,6 +24,11 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
     /// Those of [`Import`].
     pub fn save_with(&self, path: impl AsRef<Path>, import: &Import) -> Result<(), Error> {
         let path = path.as_ref();
+        replace(path, &self.to_data(path, import)?)
+    }
+
+    /// The same as the bytes of a file; `path` is what errors call it.
+    pub(crate) fn to_data(&self, path: &Path, import: &Import) -> Result<Vec<u8>, Error> {
         let (parameters, buffers) = (self.parameters(), self.buffers());
         let mut entries = BTreeMap::<String, (Entry, String)>::new();
         // PyTorch lists what is tied under both names.
@@ -38,7 +43,8 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
             }
         }
         import.check(path, entries.keys())?;
-        write(path, entries.into_values().map(|(entry, _)| entry).collect())
+        let entries: Vec<Entry> = entries.into_values().map(|(entry, _)| entry).collect();
+        Ok(serialized(&entries.iter().map(Entry::facts).collect::<Vec<_>>()))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::family::Family;
 use super::reference::Golden;
-use formwork::learn::{Adjustment, ClipNorm, ClipValue};
+use formwork::learn::{Adjustment, ClipNorm, ClipValue, Memory};
 use formwork::prelude::*;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
