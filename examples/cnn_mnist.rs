@@ -46,7 +46,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let (train, test) = load(&folder)?.split_stratified(TEST_SHARE, SPLIT_SEED);
     println!("{}\n", Reader::summary());
 
-    let mut model = Model::<Reader>::new(options.seed);
+    let mut model = Model::<Reader>::on(&formwork::device()?, options.seed);
     let mut optimizer = Adam::new(LEARNING_RATE);
     for epoch in 0..options.epochs.unwrap_or(if options.quick { 2 } else { 8 }) {
         let mut loss = 0.0;

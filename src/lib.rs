@@ -77,6 +77,7 @@ mod summary;
 mod table;
 pub mod types;
 
+pub use engine::device;
 pub use error::{Error, Mismatch};
 pub use float::Float;
 /// # Examples

@@ -1,5 +1,6 @@
 //! Runs a network in dfdx operations.
 
+use super::memory::has_room;
 use super::var::{Shown, Written, another};
 use super::{Index, Site, Var};
 use crate::engine::{Architecture, AttentionMap, Engine, Flat, Gradients, Objective, State};
@@ -23,6 +24,8 @@ pub struct Portable<E: Float, D: Device<E>> {
     buffers: Vec<Flat<E, D>>,
     /// One index for each leaf, in order.
     indices: Vec<Arc<OnceLock<Index<D>>>>,
+    /// The most samples that a step was found to have room for.
+    roomy: usize,
 }
 
 /// What layers are differentiated by. They are run on this one alone, since code for another takes as long again to compile.
@@ -245,7 +248,7 @@ macro_rules! engine {
         {
             fn new(device: &$D, network: Architecture, state: State<$E>) -> Result<Self, Error> {
                 let indices = leaves(network.spec).iter().map(|_| Arc::default()).collect();
-                let mut engine = Portable { device: device.clone(), network, params: Vec::new(), buffers: Vec::new(), indices };
+                let mut engine = Portable { device: device.clone(), network, params: Vec::new(), buffers: Vec::new(), indices, roomy: 0 };
                 engine.set_parameters(&state.parameters)?;
                 engine.set_buffers(&state.buffers)?;
                 Ok(engine)
@@ -321,13 +324,17 @@ macro_rules! engine {
             $D: Device<$E>,
         {
             fn differentiate(
-                &self,
+                &mut self,
                 inputs: &[$E],
                 samples: usize,
                 noise: Option<Noise>,
                 objective: &dyn Objective<$E, $D>,
                 notes: &Notes<$E, $D>,
             ) -> Result<Gradients<$E>, Error> {
+                if samples > self.roomy {
+                    has_room::<$E>(&self.device, &self.network, samples)?;
+                    self.roomy = samples;
+                }
                 let inputs = self.upload(inputs)?;
                 let outputs: Flat<$E, $D, OwnedTape<$E, $D>> =
                     self.run(&inputs, samples, noise, notes).map_err(Error::device("running the network"))?;
