@@ -238,6 +238,25 @@ fn split<'a, E>(tensors: &'a [NamedParam], numbers: &'a [E]) -> impl Iterator<It
     tensors.iter().map(|tensor| &numbers[tensor.range()])
 }
 
+const DIFFERENTIATING: &str = "differentiating the network";
+
+/// The loss of a batch, and its gradients on the device, of which those are copied that somebody asks for.
+struct Back<E: Float, D: Device<E>> {
+    loss: E,
+    gradients: dfdx::tensor::Gradients<E, D>,
+}
+
+impl<E: Float, D: Device<E>> Back<E, D> {
+    /// With respect to all numbers of some tensors, in order.
+    fn gradients_of(&mut self, tensors: &[Flat<E, D>]) -> Result<Vec<E>, Error> {
+        let of = |tensor: &Flat<E, D>| {
+            self.gradients.try_alloc_for(tensor).map_err(Error::device(DIFFERENTIATING))?;
+            Ok(self.gradients.get(tensor).as_vec())
+        };
+        Ok(tensors.iter().map(of).collect::<Result<Vec<Vec<E>>, Error>>()?.concat())
+    }
+}
+
 /// On GPUs for each number type by name, so that the engine is compiled here, once, and not again in every crate with a model.
 /// On the CPU models run on another one, so there it is compiled where somebody wants it.
 macro_rules! engine {
@@ -300,12 +319,13 @@ macro_rules! engine {
                 optimizer: &mut dyn Optimizer<$E>,
             ) -> Result<$E, Error> {
                 let notes = Notes::new();
-                let gradients = self.differentiate(inputs, samples, noise, objective, &notes)?;
+                let inputs = self.admit(inputs, samples)?;
+                let mut back = self.differentiate(&inputs, samples, noise, objective, &notes)?;
                 let mut numbers = self.parameters();
-                optimizer.update(&mut numbers, &gradients.parameters)?;
+                optimizer.update(&mut numbers, &back.gradients_of(&self.params)?)?;
                 self.set_parameters(&numbers)?;
                 self.keep(notes.written);
-                Ok(gradients.loss)
+                Ok(back.loss)
             }
 
             fn gradients(
@@ -315,7 +335,10 @@ macro_rules! engine {
                 noise: Option<Noise>,
                 objective: &dyn Objective<$E, $D>,
             ) -> Result<Gradients<$E>, Error> {
-                self.differentiate(inputs, samples, noise, objective, &Notes::new())
+                let inputs = self.admit(inputs, samples)?;
+                let mut back = self.differentiate(&inputs, samples, noise, objective, &Notes::new())?;
+                let parameters = back.gradients_of(&self.params)?;
+                Ok(Gradients { loss: back.loss, inputs: back.gradients_of(&[inputs])?, parameters })
             }
         }
 
@@ -323,31 +346,29 @@ macro_rules! engine {
         where
             $D: Device<$E>,
         {
-            fn differentiate(
-                &mut self,
-                inputs: &[$E],
-                samples: usize,
-                noise: Option<Noise>,
-                objective: &dyn Objective<$E, $D>,
-                notes: &Notes<$E, $D>,
-            ) -> Result<Gradients<$E>, Error> {
+            /// Copies a batch to the device, if a step has room there.
+            fn admit(&mut self, inputs: &[$E], samples: usize) -> Result<Flat<$E, $D>, Error> {
                 if samples > self.roomy {
                     has_room::<$E>(&self.device, &self.network, samples)?;
                     self.roomy = samples;
                 }
-                let inputs = self.upload(inputs)?;
+                self.upload(inputs)
+            }
+
+            fn differentiate(
+                &self,
+                inputs: &Flat<$E, $D>,
+                samples: usize,
+                noise: Option<Noise>,
+                objective: &dyn Objective<$E, $D>,
+                notes: &Notes<$E, $D>,
+            ) -> Result<Back<$E, $D>, Error> {
                 let outputs: Flat<$E, $D, OwnedTape<$E, $D>> =
-                    self.run(&inputs, samples, noise, notes).map_err(Error::device("running the network"))?;
+                    self.run(inputs, samples, noise, notes).map_err(Error::device("running the network"))?;
                 let loss = objective.taped(outputs).map_err(Error::device("computing the loss"))?;
                 let value = loss.as_vec()[0];
-                let mut gradients = loss.try_backward().map_err(Error::device("differentiating the network"))?;
-                let mut gradient_of = |tensor: &Flat<$E, $D>| -> Result<Vec<$E>, Error> {
-                    gradients.try_alloc_for(tensor).map_err(Error::device("differentiating the network"))?;
-                    Ok(gradients.get(tensor).as_vec())
-                };
-                let d_inputs = gradient_of(&inputs)?;
-                let parts: Result<Vec<Vec<$E>>, Error> = self.params.iter().map(&mut gradient_of).collect();
-                Ok(Gradients { loss: value, inputs: d_inputs, parameters: parts?.concat() })
+                let gradients = loss.try_backward().map_err(Error::device(DIFFERENTIATING))?;
+                Ok(Back { loss: value, gradients })
             }
         }
     };
