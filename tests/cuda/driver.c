@@ -33,6 +33,8 @@ int cuMemcpyHtoD_v2(address to, const void *from, size_t bytes) { return memcpy(
 int cuMemcpyHtoDAsync_v2(address to, const void *from, size_t bytes, void *stream) { return memcpy((void *)to, from, bytes), 0; }
 int cuMemcpyDtoH_v2(void *to, address from, size_t bytes) { return memcpy(to, (void *)from, bytes), 0; }
 int cuMemcpyDtoHAsync_v2(void *to, address from, size_t bytes, void *stream) { return memcpy(to, (void *)from, bytes), 0; }
+int cuMemcpyDtoD_v2(address to, address from, size_t bytes) { return memcpy((void *)to, (void *)from, bytes), 0; }
+int cuMemcpyDtoDAsync_v2(address to, address from, size_t bytes, void *stream) { return memcpy((void *)to, (void *)from, bytes), 0; }
 int cuMemsetD8_v2(address at, unsigned char byte, size_t bytes) { return memset((void *)at, byte, bytes), 0; }
 int cuMemsetD8Async(address at, unsigned char byte, size_t bytes, void *stream) { return memset((void *)at, byte, bytes), 0; }
 int cuModuleLoadData(void **module, const void *image) { return *module = (void *)1, asked("FAKE_MODULE", 0); }
