@@ -58,7 +58,7 @@ fn run() -> Result<(), Problem> {
         return Ok(());
     };
     let noise = Noise::new(options.seed);
-    let mut model = Model::<Reverser>::with_scheme(&AutoDevice::default(), options.seed, Scheme::Xavier);
+    let mut model = Model::<Reverser>::with_scheme(&formwork::device()?, options.seed, Scheme::Xavier);
     learn(&mut model, noise.split(0), if options.quick { 100 } else { 1500 })?;
 
     let looks = looks(&model, &options.words)?;

@@ -48,7 +48,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let (train, test) = load(&folder)?.split_stratified(TEST_SHARE, SPLIT_SEED);
     println!("{}\n", Reader::summary());
 
-    let mut model = Model::<Reader>::new(options.seed);
+    let mut model = Model::<Reader>::on(&formwork::device()?, options.seed);
     let epochs = options.epochs.unwrap_or(if options.quick { 2 } else { 8 });
     let mut trainer = Trainer::new(CrossEntropy::default(), Adam::new(LEARNING_RATE)).epochs(epochs).batch_size(BATCH).seed(options.seed);
     if let Some(folder) = &options.log {

@@ -43,7 +43,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     };
     let (train, test) = digits::load()?.split_stratified(TEST_SHARE, SPLIT_SEED);
 
-    let mut model = Model::<Reader>::new(options.seed);
+    let mut model = Model::<Reader>::on(&formwork::device()?, options.seed);
     if let Some(file) = &options.load {
         model.load(file)?;
     }

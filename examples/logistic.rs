@@ -68,7 +68,7 @@ fn descend(train: &Tumours, steps: u64) -> Result<Model<LogOdds, f64>, Error> {
     let data = Dataset::<Rank1<30>, Values<Rank1<1>>, f64>::new(batch.inputs().to_vec(), targets)?.all();
     let penalty = Penalty::l2(1.0 / (2.0 * C * train.len() as f64)).only::<LogOdds>(|param| param.name.ends_with("weight"));
     let mut optimizer = Sgd::new(0.3).momentum(0.95).nesterov().adjusted(penalty);
-    let mut model = Model::new(0);
+    let mut model = Model::on(&formwork::device()?, 0);
     for _ in 0..steps {
         model.train(&data, &BceWithLogits, &mut optimizer)?;
     }

@@ -70,7 +70,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
 fn add<N: Network<Input = Rank2<STEPS, 2>, Output = Rank1<1>>>(name: &str, options: &Options) -> Result<f32, Error> {
     let noise = Noise::new(options.seed);
     let (train, test) = (sums(if options.quick { 320 } else { 8000 }, noise.split(0))?, sums(1000, noise.split(1))?);
-    let mut model = Model::<N>::new(options.seed);
+    let mut model = Model::<N>::on(&formwork::device()?, options.seed);
     let mut optimizer = Adam::new(5e-3).clip_norm(1.0);
     for epoch in 0..if options.quick { 1 } else { 10 } {
         for batch in train.shuffled(32, epoch) {
@@ -95,7 +95,7 @@ fn sums(samples: usize, noise: Noise) -> Result<Sums, Error> {
 
 /// Learns what letter comes next.
 fn read(ids: &[usize], options: &Options) -> Result<Model<Reader>, Error> {
-    let mut model = Model::<Reader>::new(options.seed);
+    let mut model = Model::<Reader>::on(&formwork::device()?, options.seed);
     let mut optimizer = Adam::new(5e-3).clip_norm(1.0);
     let noise = Noise::new(options.seed);
     let updates: u64 = if options.quick { 50 } else { 500 };
@@ -113,7 +113,7 @@ fn read(ids: &[usize], options: &Options) -> Result<Model<Reader>, Error> {
 
 /// Goes on from some letters: each letter is drawn by its score, and shown to the network for the next.
 fn write(reader: &Model<Reader>, begin: &[usize], letters: usize, seed: u64) -> Result<String, Error> {
-    let mut writer = Model::<Writer>::new(0);
+    let mut writer = Model::<Writer>::on(reader.device(), 0);
     writer.set_parameters(&reader.parameters())?;
     let (device, noise) = (writer.device().clone(), Noise::new(seed));
     let (mut hidden, mut cell): (Tensor<Rank3<1, 1, 96>, f32, _>, Tensor<Rank3<1, 1, 96>, f32, _>) = (device.zeros(), device.zeros());

@@ -57,7 +57,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     }
     println!("{}\n", Writer::summary());
 
-    let mut model = Model::<Writer>::with_scheme(&AutoDevice::default(), options.seed, Scheme::Uniform);
+    let mut model = Model::<Writer>::with_scheme(&formwork::device()?, options.seed, Scheme::Uniform);
     if let Some(file) = &options.load {
         model.load(file)?;
     }

@@ -96,7 +96,7 @@ where
     let mut random = StdRng::seed_from_u64(options.seed);
     let mut tested: Vec<Example> = (0..TESTED).map(|_| example(&scene(&mut random), &mut random)).collect();
 
-    let mut model = Model::<N>::new(options.seed);
+    let mut model = Model::<N>::on(&formwork::device()?, options.seed);
     let mut optimizer = Adam::new(LEARNING_RATE).scheduled(CosineAnnealingLr::new(LEARNING_RATE, options.steps));
     let (shown, mut sum) = ((options.steps / 8).max(1), 0.0);
     for step in 1..=options.steps {

@@ -77,7 +77,7 @@ struct Curve {
 }
 
 fn gradients<N: Network<Input = Features, Output = Scores>>(data: &Data, seed: u64, scheme: Scheme) -> Result<Vec<f64>, Error> {
-    let model = Model::<N, f64>::with_scheme(&AutoDevice::default(), seed, scheme);
+    let model = Model::<N, f64>::with_scheme(&formwork::device()?, seed, scheme);
     let layers = model.statistics(&data.all(), &CrossEntropy::default())?.layers;
     Ok(layers.iter().filter(|layer| layer.layer == "Linear<64, 64>").map(|layer| layer.gradient).collect())
 }

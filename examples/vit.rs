@@ -49,7 +49,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         return Ok(());
     };
     let (train, test) = digits::load()?.split_stratified(TEST_SHARE, SPLIT_SEED);
-    let mut model = Model::<Reader>::with_scheme(&AutoDevice::default(), options.seed, Scheme::Uniform);
+    let mut model = Model::<Reader>::with_scheme(&formwork::device()?, options.seed, Scheme::Uniform);
     match &options.load {
         Some(file) => println!("{}", model.load_with(file, &names())?),
         None => learn(&mut model, &train, &test, &options)?,

@@ -7,7 +7,7 @@ use crate::noise::Noise;
 use crate::types::{Dims, Network, Parts, Sample, Spec};
 use core::ops::Range;
 use dfdx::shapes::Rank0;
-use dfdx::tensor::{Cpu, OwnedTape, Tensor};
+use dfdx::tensor::{AutoDevice, Cpu, OwnedTape, Tensor};
 use dfdx::tensor_ops::Device;
 
 /// A machine that models run on, and the engine that it runs them with unless told otherwise.
@@ -15,24 +15,50 @@ use dfdx::tensor_ops::Device;
 pub trait Backend<E: Float>: Device<E> {
     /// The fastest engine for this machine.
     type Engine: Engine<E, Self>;
+
+    /// The first machine of this kind.
+    ///
+    /// # Errors
+    /// [`Error::NoDevice`] if there is none, and [`Error::Device`] if it cannot be used as it is.
+    fn open() -> Result<Self, Error>;
 }
 
-impl Backend<f32> for Cpu {
-    type Engine = crate::cpu::Static<f32>;
-}
+/// [`Backend`] for a device: the number types, the engine, and how the device is opened.
+macro_rules! backend {
+    ($D:ty: $($E:ident => $G:ty),*; $open:expr) => {
+        $(
+            impl Backend<$E> for $D {
+                type Engine = $G;
 
-impl Backend<f64> for Cpu {
-    type Engine = crate::cpu::Static<f64>;
+                fn open() -> Result<Self, Error> {
+                    $open
+                }
+            }
+        )*
+    };
 }
-
+backend!(Cpu: f32 => crate::cpu::Static<f32>, f64 => crate::cpu::Static<f64>; Ok(Cpu::default()));
 #[cfg(feature = "cuda")]
-impl Backend<f32> for dfdx::tensor::Cuda {
-    type Engine = crate::portable::Portable<f32, Self>;
-}
+backend!(dfdx::tensor::Cuda: f32 => crate::portable::Portable<f32, Self>, f64 => crate::portable::Portable<f64, Self>; crate::portable::cuda::open());
 
-#[cfg(feature = "cuda")]
-impl Backend<f64> for dfdx::tensor::Cuda {
-    type Engine = crate::portable::Portable<f64, Self>;
+/// The device that models are on unless told otherwise: with the feature `cuda` the first GPU, and without it the processor.
+///
+/// # Errors
+/// [`Error::NoDevice`] if there is none, and [`Error::Device`] if it cannot be used as it is.
+///
+/// # Examples
+/// ```no_run
+/// use formwork::prelude::*;
+///
+/// #[network([3] => [2])]
+/// type Line = Linear<3, 2>;
+///
+/// # fn main() -> Result<(), Error> {
+/// let model = Model::<Line>::on(&formwork::device()?, 0);
+/// # Ok(()) }
+/// ```
+pub fn device() -> Result<AutoDevice, Error> {
+    Backend::<f32>::open()
 }
 
 /// Numbers in a row on a device; the shape is known elsewhere.

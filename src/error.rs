@@ -15,6 +15,22 @@ pub enum Error {
         /// What it says.
         message: String,
     },
+    /// There is no device of a kind, or none that this program sees.
+    #[error("no {device} device: {problem}")]
+    NoDevice {
+        /// What kind it is.
+        device: &'static str,
+        /// Why not, and what to do.
+        problem: String,
+    },
+    /// A device has too little memory for a step.
+    #[error("the device has too little memory: a step needs {needed} bytes or more, and {free} are free; a smaller batch needs less")]
+    Memory {
+        /// How many bytes the step needs at least.
+        needed: u64,
+        /// How many bytes are free.
+        free: u64,
+    },
     /// A file could not be read or written.
     #[error("{}: cannot {action}: {source}", path.display())]
     File {

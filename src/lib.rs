@@ -33,7 +33,7 @@
 //! | [`engine`] | the seam between models and machines: [`Engine`](engine::Engine) runs a network, [`Backend`](engine::Backend) says which engine a device has. |
 //! | [`portable`] | the first engine: every layer in dfdx operations, on any device, differentiated by dfdx's tape. What a layer means. |
 //! | [`cpu`] | the second: a plan over one flat buffer of parameters and one workspace, without a tape and without allocating. |
-//! | `kernels` | numeric kernels that know nothing of layers: one register tile, and products of matrices and images made of it, for the instructions that the processor has. The `unsafe` of this crate is there and where threads share memory. |
+//! | `kernels` | numeric kernels that know nothing of layers: one register tile, and products of matrices and images made of it, for the instructions that the processor has. The `unsafe` of this crate is there, where threads share memory, and where NVIDIA's driver is called. |
 //! | [`learn`] | losses, optimizers, learning rates, and how weights begin. |
 //! | [`regression`] | ridge, lasso and logistic regression on plain numbers, in closed form and by descent. |
 //! | [`filters`] | classical filters of images, and convolution as a matrix. |
@@ -85,6 +85,7 @@ pub mod trainer;
 pub mod types;
 
 pub use diagram::Diagram;
+pub use engine::device;
 pub use error::{Error, Mismatch};
 pub use float::Float;
 /// # Examples

@@ -58,9 +58,9 @@ impl<N: Network, E: Float, D: Backend<E>> Model<N, E, D> {
     /// training.
     ///
     /// # Panics
-    /// If the device cannot hold the parameters; see [`Model::try_new`].
+    /// If there is no such device, or it cannot hold the parameters; see [`device`](crate::device) and [`Model::try_new`].
     pub fn new(seed: u64) -> Self {
-        Self::on(&D::default(), seed)
+        Self::on(&D::open().unwrap_or_else(|error| panic!("{error}")), seed)
     }
 
     /// A model on a device.

@@ -54,7 +54,7 @@ type Reader = (
 #[test]
 fn a_training_step_allocates_nothing_after_the_first_and_a_predictor_nothing() {
     let (_, data) = digits::load().unwrap().split_stratified(0.2, 0);
-    let mut model = Model::<Reader>::new(0);
+    let mut model = Model::<Reader, f32, Cpu>::new(0);
     model.set_threads(2);
     let mut optimizer = Adam::new(0.01).penalty_l2(1e-4).clip_norm(1.0).scheduled(CosineAnnealingLr::new(0.01, 24));
     let mut batch = MiniBatch::default();

@@ -347,7 +347,8 @@ fn a_saved_file_is_readable_like_any_other() {
 fn a_file_is_replaced_as_a_whole() {
     let whole = checkpoint();
     let (folder, path) = file_with(&whole);
-    let mut other = Model::<Small>::new(1);
+    // A GPU stays with its thread.
+    let mut other = Model::<Small, f32, Cpu>::new(1);
     other.set_parameters(&[0.5; Small::SCALARS]).unwrap();
     let done = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -355,7 +356,7 @@ fn a_file_is_replaced_as_a_whole() {
             for _ in 0..50 {
                 other.save(&path).unwrap();
                 std::fs::write(folder.path().join("copy"), std::fs::read(&path).unwrap()).unwrap();
-                Model::<Small>::new(1).save(&path).unwrap();
+                Model::<Small, f32, Cpu>::new(1).save(&path).unwrap();
             }
             done.store(true, std::sync::atomic::Ordering::Release);
         });

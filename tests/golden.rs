@@ -12,6 +12,9 @@ mod batch_norm;
 mod family;
 #[path = "golden/filters.rs"]
 mod filters;
+#[cfg(feature = "cuda")]
+#[path = "cuda/gpu.rs"]
+mod gpu;
 #[path = "golden/layers.rs"]
 mod layers;
 #[path = "golden/losses.rs"]

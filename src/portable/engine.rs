@@ -1,5 +1,6 @@
 //! Runs a network in dfdx operations.
 
+use super::memory::has_room;
 use super::var::{Shown, Written, another};
 use super::{Index, Site, Var};
 use crate::engine::{Architecture, AttentionMap, Engine, Flat, Gradients, Objective, State};
@@ -23,6 +24,8 @@ pub struct Portable<E: Float, D: Device<E>> {
     buffers: Vec<Flat<E, D>>,
     /// One index for each leaf, in order.
     indices: Vec<Arc<OnceLock<Index<D>>>>,
+    /// The most samples that a step was found to have room for.
+    roomy: usize,
 }
 
 /// What layers are differentiated by. They are run on this one alone, since code for another takes as long again to compile.
@@ -235,6 +238,25 @@ fn split<'a, E>(tensors: &'a [NamedParam], numbers: &'a [E]) -> impl Iterator<It
     tensors.iter().map(|tensor| &numbers[tensor.range()])
 }
 
+const DIFFERENTIATING: &str = "differentiating the network";
+
+/// The loss of a batch, and its gradients on the device, of which those are copied that somebody asks for.
+struct Back<E: Float, D: Device<E>> {
+    loss: E,
+    gradients: dfdx::tensor::Gradients<E, D>,
+}
+
+impl<E: Float, D: Device<E>> Back<E, D> {
+    /// With respect to all numbers of some tensors, in order.
+    fn gradients_of(&mut self, tensors: &[Flat<E, D>]) -> Result<Vec<E>, Error> {
+        let of = |tensor: &Flat<E, D>| {
+            self.gradients.try_alloc_for(tensor).map_err(Error::device(DIFFERENTIATING))?;
+            Ok(self.gradients.get(tensor).as_vec())
+        };
+        Ok(tensors.iter().map(of).collect::<Result<Vec<Vec<E>>, Error>>()?.concat())
+    }
+}
+
 /// On GPUs for each number type by name, so that the engine is compiled here, once, and not again in every crate with a model.
 /// On the CPU models run on another one, so there it is compiled where somebody wants it.
 macro_rules! engine {
@@ -245,7 +267,7 @@ macro_rules! engine {
         {
             fn new(device: &$D, network: Architecture, state: State<$E>) -> Result<Self, Error> {
                 let indices = leaves(network.spec).iter().map(|_| Arc::default()).collect();
-                let mut engine = Portable { device: device.clone(), network, params: Vec::new(), buffers: Vec::new(), indices };
+                let mut engine = Portable { device: device.clone(), network, params: Vec::new(), buffers: Vec::new(), indices, roomy: 0 };
                 engine.set_parameters(&state.parameters)?;
                 engine.set_buffers(&state.buffers)?;
                 Ok(engine)
@@ -297,12 +319,13 @@ macro_rules! engine {
                 optimizer: &mut dyn Optimizer<$E>,
             ) -> Result<$E, Error> {
                 let notes = Notes::new();
-                let gradients = self.differentiate(inputs, samples, noise, objective, &notes)?;
+                let inputs = self.admit(inputs, samples)?;
+                let mut back = self.differentiate(&inputs, samples, noise, objective, &notes)?;
                 let mut numbers = self.parameters();
-                optimizer.update(&mut numbers, &gradients.parameters)?;
+                optimizer.update(&mut numbers, &back.gradients_of(&self.params)?)?;
                 self.set_parameters(&numbers)?;
                 self.keep(notes.written);
-                Ok(gradients.loss)
+                Ok(back.loss)
             }
 
             fn gradients(
@@ -312,7 +335,10 @@ macro_rules! engine {
                 noise: Option<Noise>,
                 objective: &dyn Objective<$E, $D>,
             ) -> Result<Gradients<$E>, Error> {
-                self.differentiate(inputs, samples, noise, objective, &Notes::new())
+                let inputs = self.admit(inputs, samples)?;
+                let mut back = self.differentiate(&inputs, samples, noise, objective, &Notes::new())?;
+                let parameters = back.gradients_of(&self.params)?;
+                Ok(Gradients { loss: back.loss, inputs: back.gradients_of(&[inputs])?, parameters })
             }
         }
 
@@ -320,27 +346,29 @@ macro_rules! engine {
         where
             $D: Device<$E>,
         {
+            /// Copies a batch to the device, if a step has room there.
+            fn admit(&mut self, inputs: &[$E], samples: usize) -> Result<Flat<$E, $D>, Error> {
+                if samples > self.roomy {
+                    has_room::<$E>(&self.device, &self.network, samples)?;
+                    self.roomy = samples;
+                }
+                self.upload(inputs)
+            }
+
             fn differentiate(
                 &self,
-                inputs: &[$E],
+                inputs: &Flat<$E, $D>,
                 samples: usize,
                 noise: Option<Noise>,
                 objective: &dyn Objective<$E, $D>,
                 notes: &Notes<$E, $D>,
-            ) -> Result<Gradients<$E>, Error> {
-                let inputs = self.upload(inputs)?;
+            ) -> Result<Back<$E, $D>, Error> {
                 let outputs: Flat<$E, $D, OwnedTape<$E, $D>> =
-                    self.run(&inputs, samples, noise, notes).map_err(Error::device("running the network"))?;
+                    self.run(inputs, samples, noise, notes).map_err(Error::device("running the network"))?;
                 let loss = objective.taped(outputs).map_err(Error::device("computing the loss"))?;
                 let value = loss.as_vec()[0];
-                let mut gradients = loss.try_backward().map_err(Error::device("differentiating the network"))?;
-                let mut gradient_of = |tensor: &Flat<$E, $D>| -> Result<Vec<$E>, Error> {
-                    gradients.try_alloc_for(tensor).map_err(Error::device("differentiating the network"))?;
-                    Ok(gradients.get(tensor).as_vec())
-                };
-                let d_inputs = gradient_of(&inputs)?;
-                let parts: Result<Vec<Vec<$E>>, Error> = self.params.iter().map(&mut gradient_of).collect();
-                Ok(Gradients { loss: value, inputs: d_inputs, parameters: parts?.concat() })
+                let gradients = loss.try_backward().map_err(Error::device(DIFFERENTIATING))?;
+                Ok(Back { loss: value, gradients })
             }
         }
     };

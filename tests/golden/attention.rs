@@ -80,15 +80,11 @@ struct Attentive<N> {
 }
 
 impl<N: Network> Subject for Attentive<N> {
-    fn compare<E: Float, G: Engine<E, Cpu>>(&self, golden: &Golden, comparison: &mut Comparison<'_>) -> Result<(), Error>
-    where
-        Cpu: Backend<E>,
-    {
-        let device = Cpu::default();
+    fn compare<E: Float, D: Backend<E>, G: Engine<E, D>>(&self, device: &D, golden: &Golden, comparison: &mut Comparison<'_>) -> Result<(), Error> {
         let params = N::parameters();
         let names: Vec<String> = params.iter().map(|param| param.name.clone()).collect();
         let state = State { parameters: golden.flat(&params, &names), buffers: Vec::new() };
-        let mut engine = G::new(&device, Architecture::of::<N>(), state)?;
+        let mut engine = G::new(device, Architecture::of::<N>(), state)?;
         let samples = golden.shape("y")[0];
         let read = |part: &Part| part.read::<E>(golden);
         let parts: Vec<(Vec<E>, usize)> = self.parts.iter().map(read).map(|numbers| (numbers.clone(), numbers.len() / samples)).collect();

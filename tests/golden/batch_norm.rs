@@ -32,15 +32,12 @@ impl<N: Network> Normalized<N> {
 }
 
 impl<N: Network> Subject for Normalized<N> {
-    fn compare<E: Float, G: Engine<E, Cpu>>(&self, golden: &Golden, comparison: &mut Comparison<'_>) -> Result<(), Error>
-    where
-        Cpu: Backend<E>,
-    {
+    fn compare<E: Float, D: Backend<E>, G: Engine<E, D>>(&self, device: &D, golden: &Golden, comparison: &mut Comparison<'_>) -> Result<(), Error> {
         let (params, inputs) = (N::parameters(), golden.numbers::<E>("x"));
         let samples = inputs.len() / N::Input::WIDTH;
         let names: Vec<String> = params.iter().map(|param| param.name.clone()).collect();
         let state = State { parameters: golden.flat(&params, &names), buffers: Self::buffers(golden) };
-        let mut engine = G::new(&Cpu::default(), Architecture::of::<N>(), state)?;
+        let mut engine = G::new(device, Architecture::of::<N>(), state)?;
         let Hyper { training } = golden.hyper();
         let noise = training.then(|| Noise::new(0));
 

@@ -21,16 +21,12 @@ use std::sync::Mutex;
 struct Alone<N>(PhantomData<fn() -> N>);
 
 impl<N: Network<Input: Given>> Subject for Alone<N> {
-    fn compare<E: Float, G: Engine<E, Cpu>>(&self, golden: &Golden, comparison: &mut Comparison<'_>) -> Result<(), Error>
-    where
-        Cpu: Backend<E>,
-    {
+    fn compare<E: Float, D: Backend<E>, G: Engine<E, D>>(&self, device: &D, golden: &Golden, comparison: &mut Comparison<'_>) -> Result<(), Error> {
         assert!(golden.shape("x").ends_with(N::Input::PARTS.x.sizes()) && golden.shape("y").ends_with(N::Output::PARTS.x.sizes()));
-        let device = Cpu::default();
         let params = N::parameters();
         let names: Vec<String> = params.iter().map(|param| param.name.clone()).collect();
         let state = State { parameters: golden.flat(&params, &names), buffers: Vec::new() };
-        let mut engine = G::new(&device, Architecture::of::<N>(), state)?;
+        let mut engine = G::new(device, Architecture::of::<N>(), state)?;
         let samples = golden.shape("x").iter().product::<usize>() / N::Input::WIDTH;
         let inputs = N::Input::rows::<E>(N::Input::given(golden, "x"), samples)?;
 

@@ -34,12 +34,9 @@ struct Criterion<O, T, L> {
 }
 
 impl<O: Given, T: Stored, L: Loss<O, T>> Subject for Criterion<O, T, L> {
-    fn compare<E: Float, G: Engine<E, Cpu>>(&self, golden: &Golden, comparison: &mut Comparison<'_>) -> Result<(), Error>
-    where
-        Cpu: Backend<E>,
-    {
+    fn compare<E: Float, D: Backend<E>, G: Engine<E, D>>(&self, device: &D, golden: &Golden, comparison: &mut Comparison<'_>) -> Result<(), Error> {
         let data = Dataset::<O, T, E>::new(O::given(golden, "input"), T::stored(golden))?;
-        let mut model = Model::<Net<(), O, O>, E, Cpu, G>::try_new(&Cpu::default(), 0, Scheme::default())?;
+        let mut model = Model::<Net<(), O, O>, E, D, G>::try_new(device, 0, Scheme::default())?;
         comparison.tensor("loss", &[model.evaluate(&data, &self.loss)?]);
         let gradients = model.gradients(&data.all(), &self.loss)?;
         comparison.tensor("loss", &[gradients.loss]);

@@ -56,12 +56,9 @@ impl<N: Network<Input: Given>, T: Stored, L: Loss<N::Output, T>> Trained<N, T, L
 }
 
 impl<N: Network<Input: Given>, T: Stored, L: Loss<N::Output, T>> Subject for Trained<N, T, L> {
-    fn compare<E: Float, G: Engine<E, Cpu>>(&self, golden: &Golden, comparison: &mut Comparison<'_>) -> Result<(), Error>
-    where
-        Cpu: Backend<E>,
-    {
+    fn compare<E: Float, D: Backend<E>, G: Engine<E, D>>(&self, device: &D, golden: &Golden, comparison: &mut Comparison<'_>) -> Result<(), Error> {
         let batch = MiniBatch::<N::Input, T, E>::new(N::Input::given(golden, "x"), T::stored(golden))?;
-        let mut model = Model::<N, E, Cpu, G>::try_new(&Cpu::default(), 0, Scheme::default())?;
+        let mut model = Model::<N, E, D, G>::try_new(device, 0, Scheme::default())?;
         model.set_parameters(&golden.flat(&N::parameters(), &self.names))?;
         model.set_buffers(&N::buffers().iter().flat_map(|buffer| golden.numbers::<E>(&buffer.name)).collect::<Vec<E>>())?;
 

@@ -32,24 +32,20 @@ enum InitialState {
 struct Recurrent<N, WithoutState>(PhantomData<fn() -> (N, WithoutState)>);
 
 impl<N: Network, WithoutState: Network> Subject for Recurrent<N, WithoutState> {
-    fn compare<E: Float, G: Engine<E, Cpu>>(&self, golden: &Golden, comparison: &mut Comparison<'_>) -> Result<(), Error>
-    where
-        Cpu: Backend<E>,
-    {
-        let device = Cpu::default();
+    fn compare<E: Float, D: Backend<E>, G: Engine<E, D>>(&self, device: &D, golden: &Golden, comparison: &mut Comparison<'_>) -> Result<(), Error> {
         let params = N::parameters();
         let names: Vec<String> = params.iter().map(|param| param.name.clone()).collect();
         let state = State { parameters: golden.flat(&params, &names), buffers: Vec::new() };
         let samples = golden.shape("x")[0];
         let is_given = golden.hyper::<Hyper>().initial_state == InitialState::Given;
         if !is_given {
-            let engine = G::new(&device, Architecture::of::<WithoutState>(), state.clone())?;
+            let engine = G::new(device, Architecture::of::<WithoutState>(), state.clone())?;
             let x = golden.numbers::<E>("x");
             let shape = (x.len(),);
             comparison.tensor("y", &engine.infer(device.tensor_from_vec(x, shape), samples)?.as_vec());
         }
 
-        let mut engine = G::new(&device, Architecture::of::<N>(), state)?;
+        let mut engine = G::new(device, Architecture::of::<N>(), state)?;
         let zeros = |part: &Part| vec![E::zero(); samples * part.dims.numel()];
         let input = |part: &Part| if is_given || part.state.is_none() { part.read(golden, "", "_0") } else { zeros(part) };
         let inputs = beside(&parts(N::Input::PARTS), samples, input);
