@@ -1,6 +1,6 @@
 //! Data whose shapes are types: a network does not compile against samples or targets of another shape.
 
-mod csv;
+pub mod csv;
 mod dataset;
 pub mod digits;
 pub mod idx;
