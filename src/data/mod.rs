@@ -6,6 +6,12 @@ pub mod csv;
 mod dataset;
 pub mod digits;
 pub mod idx;
+#[cfg(feature = "images")]
+pub mod images;
+mod mapped;
+pub mod npy;
+#[cfg(feature = "npz")]
+pub mod npz;
 mod scaler;
 mod source;
 mod subset;
@@ -15,6 +21,7 @@ mod target;
 pub use augment::{Augment, Augmented, FlipHorizontal, FlipVertical, GaussianNoise, Pixels, Shift};
 pub use crop::Cropped;
 pub use dataset::{Batches, Dataset, MiniBatch};
+pub use mapped::Mapped;
 pub use scaler::StandardScaler;
 pub use source::{Number, Source};
 pub use subset::Subset;
