@@ -84,7 +84,7 @@ pub trait Drawn: Target {
     fn read(numbers: &[f32]) -> Vec<Self::Number<f32>>;
 }
 
-impl<C: ConstDim, S: ConstShape> Drawn for Labels<C, S> {
+impl<C: ConstDim, S: Plain> Drawn for Labels<C, S> {
     fn drawn(random: &mut Random, count: usize) -> Vec<usize> {
         random.classes(count, C::SIZE)
     }

@@ -1,5 +1,6 @@
 //! Samples and their targets.
 
+use super::subset;
 use super::target::Target;
 use crate::error::Error;
 use crate::float::Float;
@@ -42,8 +43,7 @@ impl<I: Sample, T: Target, E: Float> Dataset<I, T, E> {
     /// [`Error::Count`] if they do not make whole samples or not as many of one as of the other; [`Error::NotFinite`],
     /// [`Error::Id`] and [`Error::Class`] for numbers that are none.
     pub fn new(inputs: I::Numbers<E>, targets: Vec<T::Number<E>>) -> Result<Self, Error> {
-        let MiniBatch { inputs, targets, len, input } = MiniBatch::<I, T, E>::new(inputs, targets)?;
-        Ok(Dataset { inputs, targets, len, input })
+        MiniBatch::new(inputs, targets).map(Dataset::from)
     }
 
     /// How many samples there are.
@@ -91,29 +91,17 @@ impl<I: Sample, T: Target, E: Float> Dataset<I, T, E> {
     }
 }
 
+impl<I: Sample, T: Target, E: Float> From<MiniBatch<I, T, E>> for Dataset<I, T, E> {
+    fn from(MiniBatch { inputs, targets, len, input }: MiniBatch<I, T, E>) -> Self {
+        Dataset { inputs, targets, len, input }
+    }
+}
+
 impl<I: Sample, const C: usize, E: Float> Dataset<I, super::Class<C>, E> {
     /// Splits off about this share of each class, at random: the rest comes first. The same seed gives the same split.
     pub fn split_stratified(&self, share: f64, seed: u64) -> (Self, Self) {
-        let mut rng = StdRng::seed_from_u64(seed);
-        let (mut kept, mut taken) = (Vec::new(), Vec::new());
-        // What is owed to the share from the classes so far, so that the parts add up.
-        let mut owed = 0.0;
-        for class in 0..C {
-            let mut members: Vec<usize> = (0..self.len).filter(|&i| self.targets[i] == class).collect();
-            members.shuffle(&mut rng);
-            owed += share.clamp(0.0, 1.0) * members.len() as f64;
-            let count = (owed.round() as usize).min(members.len());
-            owed -= count as f64;
-            let (first, rest) = members.split_at(count);
-            taken.extend_from_slice(first);
-            kept.extend_from_slice(rest);
-        }
-        let part = |mut samples: Vec<usize>| {
-            samples.sort_unstable();
-            let batch = self.select(&samples);
-            Dataset { inputs: batch.inputs, targets: batch.targets, len: samples.len(), input: PhantomData }
-        };
-        (part(kept), part(taken))
+        let [kept, taken] = subset::split_stratified(&self.targets, C, share, seed);
+        (self.select(&kept).into(), self.select(&taken).into())
     }
 }
 

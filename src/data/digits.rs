@@ -49,7 +49,7 @@ pub fn load<E: Float>() -> Result<Digits<E>, Error> {
 /// ```
 pub fn read<E: Float>(name: &str, text: impl Read) -> Result<Digits<E>, Error> {
     let (mut pixels, mut classes) = (Vec::new(), Vec::new());
-    for_each_row(name, text, |row| {
+    for_each_row(name, text, b',', |row| {
         row.expect_columns(PIXELS + 1)?;
         for column in 0..PIXELS {
             let pixel = row.number(column, |pixel: &f64| (0.0..=WHITE).contains(pixel), format_args!("a number from 0 to {WHITE}"))?;

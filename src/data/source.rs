@@ -1,7 +1,10 @@
 //! Where samples come from.
 
+use super::augment::{Augment, Augmented};
+use super::crop::Cropped;
 use super::dataset::{Dataset, MiniBatch};
-use super::target::{Target, finite};
+use super::subset::{self, Subset};
+use super::target::{Class, Target, finite};
 use crate::error::Error;
 use crate::float::Float;
 use crate::noise::Noise;
@@ -67,6 +70,120 @@ pub trait Source<E: Float = f32>: Sync {
     /// # Errors
     /// Those of where it comes from.
     fn read(&self, index: usize, noise: Noise, input: &mut [E], target: &mut [Number<Self, E>]) -> Result<(), Error>;
+
+    /// Writes the targets of sample `index` alone: a source whose samples take long to read knows a shorter way to them.
+    ///
+    /// # Errors
+    /// Those of [`Source::read`].
+    fn read_target(&self, index: usize, target: &mut [Number<Self, E>]) -> Result<(), Error> {
+        self.read(index, Noise::new(0), &mut vec![E::zero(); Self::Input::WIDTH], target)
+    }
+
+    /// All samples, in memory; what the source leaves to chance is drawn once.
+    ///
+    /// # Errors
+    /// Those of [`MiniBatch::read`].
+    fn in_memory(&self) -> Result<Dataset<Self::Input, Self::Target, E>, Error> {
+        let mut all = MiniBatch::default();
+        all.read(self, &(0..self.len()).collect::<Vec<_>>(), Noise::new(0))?;
+        Ok(all.into())
+    }
+
+    /// Splits off about this share of the samples, at random: the rest comes first. The same seed gives the same split.
+    ///
+    /// # Examples
+    /// ```
+    /// use formwork::data::{self, Source};
+    ///
+    /// let digits = data::digits::load::<f32>().unwrap();
+    /// let (train, test) = digits.split(0.2, 0);
+    /// assert_eq!((train.len(), test.len()), (1438, 359));
+    /// ```
+    fn split(&self, share: f64, seed: u64) -> (Subset<&Self>, Subset<&Self>)
+    where
+        Self: Sized,
+    {
+        let [kept, taken] = subset::split(self.len(), share, seed);
+        (Subset::new(self, kept), Subset::new(self, taken))
+    }
+
+    /// Splits off about this share of each class: as [`Dataset::split_stratified`], for any source.
+    ///
+    /// # Errors
+    /// Those of [`Source::read_target`].
+    fn split_by_class<const C: usize>(&self, share: f64, seed: u64) -> Result<(Subset<&Self>, Subset<&Self>), Error>
+    where
+        Self: Sized + Source<E, Target = Class<C>>,
+    {
+        let [kept, taken] = subset::split_stratified(&subset::classes(self)?, C, share, seed);
+        Ok((Subset::new(self, kept), Subset::new(self, taken)))
+    }
+
+    /// The samples in `k` parts, at random, each once beside all others: what to learn from, and what to test with.
+    ///
+    /// scikit-learn's `model_selection.KFold`, shuffled.
+    ///
+    /// # Examples
+    /// ```
+    /// use formwork::data::{self, Source};
+    ///
+    /// let digits = data::digits::load::<f32>().unwrap();
+    /// for (train, test) in digits.folds(10, 0) {
+    ///     assert!(train.len() == 1797 - test.len() && (179..=180).contains(&test.len()));
+    /// }
+    /// ```
+    fn folds(&self, k: usize, seed: u64) -> Vec<(Subset<&Self>, Subset<&Self>)>
+    where
+        Self: Sized,
+    {
+        subset::folds(self.len(), k, seed).into_iter().map(|[train, test]| (Subset::new(self, train), Subset::new(self, test))).collect()
+    }
+
+    /// The same images, changed at random each time they are read; targets are as they were.
+    ///
+    /// # Examples
+    /// ```
+    /// use formwork::data::{self, FlipHorizontal, GaussianNoise, Shift, Source};
+    ///
+    /// let digits = data::digits::load::<f32>().unwrap();
+    /// let more = digits.augmented((FlipHorizontal::half(), Shift::up_to(1), GaussianNoise::new(0.05)));
+    /// assert_eq!(more.len(), 1797);
+    /// ```
+    fn augmented<A: Augment>(self, change: A) -> Augmented<Self, A>
+    where
+        Self: Sized,
+    {
+        Augmented::new(self, change)
+    }
+
+    /// The middle of the same images, `H x W` pixels.
+    ///
+    /// PyTorch's `transforms.CenterCrop`. A part that is larger than the image does not compile.
+    ///
+    /// # Examples
+    /// ```
+    /// use formwork::data::{self, Source};
+    ///
+    /// let digits = data::digits::load::<f32>().unwrap();
+    /// let middle = digits.cropped::<6, 6>().in_memory().unwrap();
+    /// assert_eq!(middle.input(0).len(), 36);
+    /// ```
+    fn cropped<const H: usize, const W: usize>(self) -> Cropped<Self, H, W>
+    where
+        Self: Sized,
+    {
+        Cropped::new(self, false)
+    }
+
+    /// A part of the same images, `H x W` pixels, at another place each time it is read.
+    ///
+    /// PyTorch's `transforms.RandomCrop`.
+    fn cropped_at_random<const H: usize, const W: usize>(self) -> Cropped<Self, H, W>
+    where
+        Self: Sized,
+    {
+        Cropped::new(self, true)
+    }
 }
 
 /// What a target of a source is stored as.
@@ -85,6 +202,11 @@ impl<I: Sample, T: Target, E: Float> Source<E> for Dataset<I, T, E> {
         target.copy_from_slice(self.target(index));
         Ok(())
     }
+
+    fn read_target(&self, index: usize, target: &mut [T::Number<E>]) -> Result<(), Error> {
+        target.copy_from_slice(self.target(index));
+        Ok(())
+    }
 }
 
 impl<S: Source<E> + ?Sized, E: Float> Source<E> for &S {
@@ -97,6 +219,10 @@ impl<S: Source<E> + ?Sized, E: Float> Source<E> for &S {
 
     fn read(&self, index: usize, noise: Noise, input: &mut [E], target: &mut [Number<S, E>]) -> Result<(), Error> {
         (**self).read(index, noise, input, target)
+    }
+
+    fn read_target(&self, index: usize, target: &mut [Number<S, E>]) -> Result<(), Error> {
+        (**self).read_target(index, target)
     }
 }
 

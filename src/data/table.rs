@@ -42,7 +42,7 @@ impl Table {
     pub fn read(name: &str, text: impl Read) -> Result<Self, Error> {
         let mut table = Table { columns: 0, class_names: Vec::new(), numbers: Vec::new(), classes: Vec::new() };
         let (mut expected, mut last) = (None, 1);
-        for_each_row(name, text, |row| {
+        for_each_row(name, text, b',', |row| {
             last = row.line;
             match expected {
                 None => expected = Some(table.begin(&row)?),
@@ -71,15 +71,14 @@ impl Table {
 
     /// Takes in the first line; returns how many others are to come.
     fn begin(&mut self, first: &Row<'_>) -> Result<usize, Error> {
-        let [_, _, names @ ..] = first.fields() else {
-            return Err(first.error(format!("expected rows, columns and names of classes, given {} columns", first.fields().len())));
-        };
-        if names.is_empty() {
-            return Err(first.error("expected names of classes behind rows and columns, given none".to_owned()));
+        match first.len() {
+            given @ ..2 => return Err(first.error(format!("expected rows, columns and names of classes, given {given} columns"))),
+            2 => return Err(first.error("expected names of classes behind rows and columns, given none".to_owned())),
+            _ => {}
         }
         let rows = first.number(0, |_| true, "how many rows there are")?;
         self.columns = first.number(1, |columns| *columns > 0, "how many columns there are")?;
-        self.class_names = names.iter().map(|&name| name.to_owned()).collect();
+        self.class_names = first.fields().skip(2).map(str::to_owned).collect();
         Ok(rows)
     }
 

@@ -2,17 +2,22 @@
 
 use crate::error::Error;
 use crate::float::Float;
-use crate::types::Plain;
+use crate::types::{Dims, Plain};
 use core::marker::PhantomData;
-use dfdx::shapes::{ConstDim, ConstShape, Rank0};
+use dfdx::shapes::{ConstDim, Rank0};
 
 /// What a sample is to become, as a kind: a class, or numbers of a shape.
 #[diagnostic::on_unimplemented(message = "`{Self}` is not a kind of target", label = "expected `Class<C>`, `Labels<C, Shape>` or `Values<Shape>`")]
 pub trait Target: 'static {
     /// What one target is stored as.
     type Number<E: Float>: Copy + Default + Send + Sync + 'static;
+    /// The shape of the targets of a sample; of ids below the number of classes if they are classes.
+    const DIMS: Dims;
     /// How many there are for each sample.
-    const PER_SAMPLE: usize;
+    const PER_SAMPLE: usize = Self::DIMS.numel();
+
+    /// The target that a number in a file stands for; none if it is no class.
+    fn of<E: Float>(number: f64) -> Option<Self::Number<E>>;
 
     /// Checks that targets are what they should be.
     ///
@@ -30,9 +35,14 @@ pub type Class<const C: usize> = Labels<dfdx::shapes::Const<C>, Rank0>;
 /// Numbers of shape `S`: what a regression aims at, or how probable each class is.
 pub struct Values<S>(PhantomData<fn() -> S>);
 
-impl<C: ConstDim, S: ConstShape> Target for Labels<C, S> {
+impl<C: ConstDim, S: Plain> Target for Labels<C, S> {
     type Number<E: Float> = usize;
-    const PER_SAMPLE: usize = S::NUMEL;
+    const DIMS: Dims = S::PARTS.x.of_ids(C::SIZE);
+
+    fn of<E: Float>(number: f64) -> Option<usize> {
+        let is_class = number.fract() == 0.0 && (0.0..C::SIZE as f64).contains(&number);
+        is_class.then_some(number as usize)
+    }
 
     fn check<E: Float>(targets: &[usize]) -> Result<(), Error> {
         match targets.iter().position(|&class| class >= C::SIZE) {
@@ -44,7 +54,11 @@ impl<C: ConstDim, S: ConstShape> Target for Labels<C, S> {
 
 impl<S: Plain> Target for Values<S> {
     type Number<E: Float> = E;
-    const PER_SAMPLE: usize = S::NUMEL;
+    const DIMS: Dims = S::PARTS.x;
+
+    fn of<E: Float>(number: f64) -> Option<E> {
+        Some(E::of(number))
+    }
 
     fn check<E: Float>(targets: &[E]) -> Result<(), Error> {
         finite("target", targets, S::NUMEL)

@@ -15,7 +15,7 @@ pub trait Stored: Target {
     fn stored<E: Float>(golden: &Golden) -> Vec<Self::Number<E>>;
 }
 
-impl<C: ConstDim, S: ConstShape> Stored for Labels<C, S> {
+impl<C: ConstDim, S: Plain> Stored for Labels<C, S> {
     fn stored<E: Float>(golden: &Golden) -> Vec<usize> {
         golden.classes("target")
     }
