@@ -436,6 +436,8 @@ TWINS = {
     "gpt2": Gpt2,
     "by_hand": ByHand,
     "numbered": numbered,
+    "float16": numbered,
+    "bfloat16": numbered,
 }
 
 
@@ -461,8 +463,20 @@ def outputs(twin, inputs):
     return torch.cat([part.flatten(1) for part in (y if isinstance(y, tuple) else (y,))], 1).contiguous()
 
 
+def rounded(twin, dtype):
+    """What is left of the numbers of a twin in half precision."""
+    state = {key: value.to(dtype) if value.is_floating_point() else value for key, value in twin.state_dict().items()}
+    twin.load_state_dict(state)
+    return state
+
+
 def save(twin, name, file):
-    if name == "tied":
+    if name in ("float16", "bfloat16"):
+        save_file(rounded(twin, getattr(torch, name)), file)
+    elif name == "numbered":
+        number = lambda key: 3 * int(key.split(".")[0]) + 1
+        save_file({f"net.{number(key)}.{key.split('.')[1]}": value for key, value in twin.state_dict().items()}, file)
+    elif name == "tied":
         save_model(twin, file)  # lists what is tied under one name
     elif name == "tied_listed_twice":
         save_file({key: value.clone() for key, value in twin.state_dict().items()}, file)

@@ -1,6 +1,8 @@
 //! What a file calls the parameters of a network.
 
 use super::pattern::Rename;
+use crate::error::Error;
+use std::path::Path;
 
 /// How the tensors of a `state_dict` become parameters: other names, other layouts, and what may be left out.
 ///
@@ -95,7 +97,7 @@ impl Import {
     }
 
     /// Matrices that the file holds with rows as columns: the `Conv1D` of GPT-2 in Hugging Face's transformers. A whole name or
-    /// the beginning of some in the file, with `*` as in [`Import::rename`].
+    /// the beginning of some in the file, with `*` as in [`Import::rename`]; it is an error if nothing there is called so.
     pub fn transposed(mut self, theirs: impl Into<String>) -> Self {
         self.transposed.push(Rename::new(String::new(), theirs.into()));
         self
@@ -158,9 +160,18 @@ impl Import {
         self.transposed.iter().any(|transposed| transposed.apply(theirs).is_some())
     }
 
+    /// Holds the names of a file against what is to be transposed: of square matrices nobody would see that they are not.
+    pub(super) fn check<'a>(&self, path: &Path, names: impl Iterator<Item = &'a String> + Clone) -> Result<(), Error> {
+        let idle = self.transposed.iter().find(|transposed| !names.clone().any(|name| transposed.apply(name).is_some()));
+        idle.map_or(Ok(()), |idle| {
+            let expected = format!("a tensor {} to transpose", idle.ours());
+            Err(Error::Format { file: path.display().to_string(), expected, given: "none".to_owned() })
+        })
+    }
+
     /// The shape of a tensor in the file, if it is said.
     pub(super) fn shape_of(&self, theirs: &str) -> Option<&[usize]> {
-        self.shapes.iter().find(|(name, _)| name.apply(theirs).is_some()).map(|(_, shape)| shape.as_slice())
+        self.shapes.iter().find(|(name, _)| name.apply(theirs).is_some_and(|rest| rest.is_empty())).map(|(_, shape)| shape.as_slice())
     }
 
     /// The three tensors that may stand in the place of `in_proj_weight` or `in_proj_bias` in the file.

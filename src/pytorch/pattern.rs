@@ -16,6 +16,11 @@ impl Rename {
         Rename { theirs: theirs.trim_end_matches('.').to_owned(), ours }
     }
 
+    /// The beginning of names in the network.
+    pub(super) fn ours(&self) -> String {
+        self.ours.join(".")
+    }
+
     /// Of several renames the one with the most parts counts, and of these the one with the fewest stars.
     pub(super) fn precedence(&self) -> (usize, usize) {
         (self.ours.len(), self.ours.iter().filter(|part| *part != ANY).count())

@@ -21,8 +21,8 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
     /// As in PyTorch, a file without `num_batches_tracked` is not incomplete.
     ///
     /// # Errors
-    /// Those of [`Model::load`], and also without [`Import::strict`] if the file has nothing of the network. The model is then as
-    /// it was.
+    /// Those of [`Model::load`], and also without [`Import::strict`] if the file has nothing of the network; [`Error::Format`] if it
+    /// has nothing that an [`Import::transposed`] is for. The model is then as it was.
     ///
     /// # Examples
     /// Those of [`Import`] and [`pytorch`](crate::pytorch).
@@ -30,6 +30,7 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
         let path = path.as_ref();
         let data = std::fs::read(path).map_err(Error::file(path, "read it"))?;
         let mut reading = Reading::of(open(path, &data)?, import);
+        import.check(path, reading.left.keys())?;
         let (params, tied) = (tensors(N::SPEC), tied(N::SPEC));
         let (mut parameters, mut buffers) = (self.parameters(), self.buffers());
         for (param, source) in params.iter().zip(reading.sources(&params, &tied)) {
@@ -39,14 +40,13 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
         for param in &tied {
             reading.compare(param, &parameters[param.range()]);
         }
-        match reading.finish(&params) {
-            (mismatches, _) if !mismatches.is_empty() => Err(Error::Parameters { path: path.to_owned(), network: N::NAME, mismatches }),
-            (_, report) => {
-                self.set_parameters(&parameters)?;
-                self.set_buffers(&buffers)?;
-                Ok(report)
-            }
+        let (mismatches, report) = reading.finish(&params);
+        if !mismatches.is_empty() {
+            return Err(Error::Parameters { path: path.to_owned(), network: N::NAME, mismatches });
         }
+        self.set_parameters(&parameters)?;
+        self.set_buffers(&buffers)?;
+        Ok(report)
     }
 }
 

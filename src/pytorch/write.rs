@@ -7,7 +7,7 @@ use crate::engine::{Backend, Engine};
 use crate::error::Error;
 use crate::float::Float;
 use crate::model::Model;
-use crate::types::{NamedParam, Network, Role, tensors, tied};
+use crate::types::{Dims, NamedParam, Network, Role, tensors, tied};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -16,44 +16,55 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
     /// PyTorch loads it with `strict=True`.
     ///
     /// # Errors
-    /// [`Error::File`]; [`Error::Format`] if two parameters have one name in the file.
+    /// [`Error::File`]; [`Error::Format`] if two parameters have one name in the file, or none has that of an
+    /// [`Import::transposed`]; [`Error::Count`] if an [`Import::shape`] has
+    /// another number of numbers than the parameter.
     ///
     /// # Examples
     /// Those of [`Import`].
     pub fn save_with(&self, path: impl AsRef<Path>, import: &Import) -> Result<(), Error> {
         let path = path.as_ref();
         let (parameters, buffers) = (self.parameters(), self.buffers());
-        let mut entries = BTreeMap::new();
+        let mut entries = BTreeMap::<String, (Entry, String)>::new();
         // PyTorch lists what is tied under both names.
         for param in tensors(N::SPEC).into_iter().chain(tied(N::SPEC)) {
             let numbers = if param.role == Role::Trained { &parameters } else { &buffers };
-            for entry in outward(&param, &numbers[param.range()], import) {
-                if let Some((theirs, ours)) = entries.insert(entry.name.clone(), (entry, param.name.clone())).map(|(entry, ours)| (entry.name, ours))
-                {
-                    let (expected, given) = ("a name for each parameter".to_owned(), format!("{theirs} for {ours} and {}", param.name));
-                    return Err(Error::Format { file: path.display().to_string(), expected, given });
+            for entry in outward(&param, &numbers[param.range()], import)? {
+                if let Some((_, other)) = entries.get(&entry.name) {
+                    let given = format!("{} for {other} and for {}", entry.name, param.name);
+                    return Err(Error::Format { file: path.display().to_string(), expected: "a name for each parameter".to_owned(), given });
                 }
+                entries.insert(entry.name.clone(), (entry, param.name.clone()));
             }
         }
+        import.check(path, entries.keys())?;
         write(path, entries.into_values().map(|(entry, _)| entry).collect())
     }
 }
 
 /// A parameter as the file has it: as one tensor, or as three projections.
-fn outward<E: Float>(param: &NamedParam, numbers: &[E], import: &Import) -> Vec<Entry> {
+fn outward<E: Float>(param: &NamedParam, numbers: &[E], import: &Import) -> Result<Vec<Entry>, Error> {
     let theirs = import.theirs(&param.name);
-    let entry = |name: String, shape: &[usize], numbers: &[E]| match *shape {
-        [rows, columns] if import.is_transposed(&name) => Entry::new(name, vec![columns, rows], param.role, &transposed(numbers, columns)),
-        _ => {
-            let said = import.shape_of(&name).filter(|said| said.iter().product::<usize>() == numbers.len());
-            Entry::new(name, said.unwrap_or(shape).to_vec(), param.role, numbers)
-        }
-    };
-    match import.parts(&theirs) {
-        Some(names) if import.splits() => {
+    match import.parts(&theirs).filter(|_| import.splits()) {
+        Some(names) => {
             let (dims, share) = (param.dims.with(0, param.dims.size(0) / names.len()), numbers.len() / names.len());
-            names.into_iter().zip(numbers.chunks_exact(share)).map(|(name, numbers)| entry(name, dims.sizes(), numbers)).collect()
+            names.into_iter().zip(numbers.chunks_exact(share)).map(|(name, numbers)| entry(name, dims, param.role, numbers, import)).collect()
         }
-        _ => vec![entry(theirs, param.dims.sizes(), numbers)],
+        None => Ok(vec![entry(theirs, param.dims, param.role, numbers, import)?]),
     }
+}
+
+/// A tensor in the layout that it has in the file.
+fn entry<E: Float>(name: String, dims: Dims, role: Role, numbers: &[E], import: &Import) -> Result<Entry, Error> {
+    if let &[rows, columns] = dims.sizes()
+        && import.is_transposed(&name)
+    {
+        return Ok(Entry::new(name, vec![columns, rows], role, &transposed(numbers, columns)));
+    }
+    let shape = import.shape_of(&name).unwrap_or(dims.sizes()).to_vec();
+    let given = shape.iter().product();
+    if given != numbers.len() {
+        return Err(Error::Count { what: "numbers of a shape in the file", expected: numbers.len(), given });
+    }
+    Ok(Entry::new(name, shape, role, numbers))
 }

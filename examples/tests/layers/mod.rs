@@ -113,7 +113,7 @@ type Gpt2 = (
 #[network([6, 16] => [6, 16])]
 type ByHand = (Residual<(LayerNorm<16>, CausalSelfAttention<16, 4>)>, Linear<16, 16>);
 
-/// Layers with other numbers.
+/// Layers that have other numbers in a file, or numbers of half precision.
 #[network([6] => [3])]
 type Numbered = (Linear<6, 8>, Relu, Linear<8, 8>, Relu, Linear<8, 8>, BatchNorm1d<8>, Linear<8, 3>);
 
@@ -138,4 +138,6 @@ pub fn visit(visitor: &mut impl Visitor) {
     visitor.visit::<Gpt2>("gpt2");
     visitor.visit::<ByHand>("by_hand");
     visitor.visit::<Numbered>("numbered");
+    visitor.visit::<Numbered>("float16");
+    visitor.visit::<Numbered>("bfloat16");
 }

@@ -1,5 +1,6 @@
 //! What the twins in PyTorch call their parameters: `pytorch.py` has them.
 
+use crate::networks::vit;
 use formwork::pytorch::Import;
 
 /// The names of a twin; those that are not listed have the network's own.
@@ -23,9 +24,7 @@ pub fn of(twin: &str) -> Import {
             ("last", "2"),
         ]),
         "vanishing_skips" => names.rename("0.*.body", "0.*"),
-        "vit_reader" => names
-            .renames([("patches", "0"), ("positions", "1.weight"), ("encoder.layers", "3"), ("encoder.norm", "4"), ("head", "6")])
-            .shape("positions", &[1, 16, 48]),
+        "vit_reader" => vit::names(),
         "translator" => names.renames([
             ("source", "encoder.0"),
             ("transformer.encoder.layers", "encoder.3"),
@@ -46,6 +45,7 @@ pub fn of(twin: &str) -> Import {
             .transposed("h.*.attn.c_proj.weight")
             .transposed("h.*.mlp"),
         "by_hand" => names.renames([("norm", "0.0"), ("attention", "0.1"), ("fc", "1")]).projections(["query", "key", "value"]),
+        "numbered" => names.by_order(),
         _ => names,
     }
 }
