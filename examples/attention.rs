@@ -30,7 +30,7 @@ const LETTERS: usize = 27;
 /// nothing else.
 #[network({ x: [ids < PLACES; PLACES], memory: [ids < LETTERS; PLACES] } => [PLACES, LETTERS])]
 #[rustfmt::skip]
-type Reverser = (
+pub type Reverser = (
     Encode<(
         Embedding<LETTERS, 32>, Transpose,        // [32, 10]
         Parallel<(WithPlaces, ())>, Transpose,    // [10, 64]: for each letter what it is found by, and beside it the letter

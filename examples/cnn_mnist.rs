@@ -16,7 +16,7 @@ use std::process::ExitCode;
 /// Reads a digit: from an image with one channel of 28 x 28 pixels to a score for each of the ten classes.
 #[network([1, 28, 28] => [10])]
 #[rustfmt::skip]
-type Reader = (
+pub type Reader = (
     Conv2d<1, 16, 3, 1, 1>, Relu, MaxPool2d<2>,   // [16, 14, 14]
     Conv2d<16, 32, 3, 1, 1>, Relu, MaxPool2d<2>,  // [32, 7, 7]
     Flatten, Dropout<50>,                         // [1568]

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 /// proves them. Try `Linear<500, 64>`.
 #[network([1, 8, 8] => [10])]
 #[rustfmt::skip]
-type Reader = (
+pub type Reader = (
     Conv2d<1, 16, 3, 1, 1>, Relu,                 // [16, 8, 8]: kernels of 3 x 3, stride 1, padding 1
     Conv2d<16, 32, 3, 1, 1>, Relu, MaxPool2d<2>,  // [32, 4, 4]
     Flatten, Dropout<50>,                         // [512]: half of them dropped in training, so that none is relied on

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 /// The logarithm of the odds that a tumour with these 30 measures is benign.
 #[network([30] => [1])]
-type LogOdds = Linear<30, 1>;
+pub type LogOdds = Linear<30, 1>;
 
 type Tumours = Dataset<Rank1<30>, Class<2>, f64>;
 

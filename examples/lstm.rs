@@ -20,11 +20,11 @@ const STEPS: usize = 100;
 
 /// The sum of the two marked numbers: a step is a number, and a mark that is 1 or 0.
 #[network([STEPS, 2] => [1])]
-type AddingLstm = (Last<Lstm<2, 32>>, Linear<32, 1>);
+pub type AddingLstm = (Last<Lstm<2, 32>>, Linear<32, 1>);
 
 /// The same with a plain recurrent layer.
 #[network([STEPS, 2] => [1])]
-type AddingRnn = (Last<Rnn<2, 32>>, Linear<32, 1>);
+pub type AddingRnn = (Last<Rnn<2, 32>>, Linear<32, 1>);
 
 /// The printable characters of ASCII, and the end of a line.
 const LETTERS: usize = 96;
@@ -34,11 +34,11 @@ const WINDOW: usize = 64;
 
 /// The scores of what comes behind each letter of a text.
 #[network([ids < LETTERS; WINDOW] => [WINDOW, LETTERS])]
-type Reader = (Embedding<LETTERS, 16>, Lstm<16, 96>, Linear<96, LETTERS>);
+pub type Reader = (Embedding<LETTERS, 16>, Lstm<16, 96>, Linear<96, LETTERS>);
 
 /// The same network for one letter, which is told what it knows of those before.
 #[network({ x: [ids < LETTERS; 1], hidden: [1, 96], cell: [1, 96] } => { x: [1, LETTERS], hidden: [1, 96], cell: [1, 96] })]
-type Writer = (Embedding<LETTERS, 16>, WithState<Lstm<16, 96>>, Linear<96, LETTERS>);
+pub type Writer = (Embedding<LETTERS, 16>, WithState<Lstm<16, 96>>, Linear<96, LETTERS>);
 
 type Sums = Dataset<Rank2<STEPS, 2>, Values<Rank1<1>>>;
 type Text = Dataset<Ids<LETTERS, Rank1<WINDOW>>, Labels<Const<LETTERS>, Rank1<WINDOW>>>;

@@ -26,7 +26,7 @@ const WINDOW: usize = 64;
 /// The scores of what comes behind each character of a text.
 #[network([ids < LETTERS; WINDOW] => [WINDOW, LETTERS])]
 #[rustfmt::skip]
-type Writer = (
+pub type Writer = (
     Embedding<LETTERS, 128>, LearnedPositions<WINDOW, 128>,                    // [T, D]: what a character is, and where
     Repeat<TransformerEncoderLayer<128, 4, 512, PreNorm, Gelu, Causal>, 4>,    // [T, D]: each looks at those before it
     LayerNorm<128>, Linear<128, LETTERS>,                                      // [T, 96]

@@ -48,11 +48,11 @@ type Levels<const C: usize> = Level<C, Level<{ 2 * C }, ()>>;
 /// Sizes have to survive being halved and doubled. Try 30 by 30: the inner skip has 15 rows, 7 come through the pooling, and
 /// 14 come back. The compiler says so (`tests/compile_fail/skip_odd.rs`).
 #[network([1, 32, 32] => [1, 32, 32])]
-type UNet = (Twice<1, 8>, Levels<8>, Conv2d<8, 1, 1>);
+pub type UNet = (Twice<1, 8>, Levels<8>, Conv2d<8, 1, 1>);
 
 /// Images become images twice as large: four channels become the four pixels in place of one.
 #[network([1, 16, 16] => [1, 32, 32])]
-type Upscaler = (Twice<1, 8>, Levels<8>, Conv2d<8, 4, 1>, PixelShuffle<2>);
+pub type Upscaler = (Twice<1, 8>, Levels<8>, Conv2d<8, 4, 1>, PixelShuffle<2>);
 
 const BATCH: usize = 32;
 const STEPS: u64 = 1000;

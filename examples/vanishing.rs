@@ -24,16 +24,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[network([64] => [10])]
-type Sigmoids = (Repeat<(Linear<64, 64>, Sigmoid), 50>, Linear<64, 10>);
+pub type Sigmoids = (Repeat<(Linear<64, 64>, Sigmoid), 50>, Linear<64, 10>);
 
 #[network([64] => [10])]
-type Relus = (Repeat<(Linear<64, 64>, Relu), 50>, Linear<64, 10>);
+pub type Relus = (Repeat<(Linear<64, 64>, Relu), 50>, Linear<64, 10>);
 
 #[network([64] => [10])]
-type Normalized = (Repeat<(Linear<64, 64>, BatchNorm1d<64>, Relu), 50>, Linear<64, 10>);
+pub type Normalized = (Repeat<(Linear<64, 64>, BatchNorm1d<64>, Relu), 50>, Linear<64, 10>);
 
 #[network([64] => [10])]
-type Skips = (Repeat<Residual<(BatchNorm1d<64>, Relu, Linear<64, 64>)>, 50>, Linear<64, 10>);
+pub type Skips = (Repeat<Residual<(BatchNorm1d<64>, Relu, Linear<64, 64>)>, 50>, Linear<64, 10>);
 
 type Features = Rank1<64>;
 type Scores = Rank1<10>;

@@ -10,12 +10,14 @@
 
 use formwork::data::digits::{self, Digits};
 use formwork::prelude::*;
+use formwork::pytorch::Import;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Reads a digit: the image becomes 16 patches of 2 x 2 pixels, each a vector of 48 numbers.
 #[network([1, 8, 8] => [10])]
 #[rustfmt::skip]
-type Reader = (
+pub type Reader = (
     PatchEmbedding<1, 2, 48>,                     // [16, 48]
     LearnedPositions<16, 48>, Dropout<10>,        // [16, 48]: attention itself does not know where a patch is
     Repeat<Encoder, 2>,                           // [16, 48]
@@ -46,13 +48,27 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     };
     let (train, test) = digits::load()?.split_stratified(TEST_SHARE, SPLIT_SEED);
     let mut model = Model::<Reader>::with_scheme(&AutoDevice::default(), options.seed, Scheme::Uniform);
-    learn(&mut model, &train, &test, &options)?;
+    match &options.load {
+        Some(file) => println!("{}", model.load_with(file, &names())?),
+        None => learn(&mut model, &train, &test, &options)?,
+    }
+    if let Some(file) = &options.save {
+        model.save_with(file, &names())?;
+    }
 
     let read = read(&model, &test)?;
     println!("\n{}\n", Reader::summary());
     print_looks(&model, &test, &read)?;
     println!("test accuracy: {:.4}", accuracy(&test, &read));
     Ok(())
+}
+
+/// What a vision transformer in PyTorch calls its modules: a `nn.Conv2d`, a `nn.Parameter` `[1, 16, 48]`, a
+/// `nn.TransformerEncoder` with a norm, and a `nn.Linear` (`examples/tests/pytorch.py`).
+pub fn names() -> Import {
+    Import::new()
+        .renames([("patches", "0"), ("positions", "1.weight"), ("encoder.layers", "3"), ("encoder.norm", "4"), ("head", "6")])
+        .shape("positions", &[1, 16, 48])
 }
 
 /// Shows the network all training images, in another order each epoch. The rate rises in the first tenth of the updates, when
@@ -132,6 +148,8 @@ fn shade(number: f32) -> &'static str {
 struct Options {
     seed: u64,
     quick: bool,
+    load: Option<PathBuf>,
+    save: Option<PathBuf>,
 }
 
 const HELP: &str = "\
@@ -139,19 +157,23 @@ Learns to read handwritten digits with a vision transformer, and shows where it 
 
 Usage: vit [OPTIONS]
 
-  --seed N  seed of the parameters and of the training [0]
-  --quick   a few updates, to see that it runs
-  --help    print this";
+  --seed N     seed of the parameters and of the training [0]
+  --quick      a few updates, to see that it runs
+  --load FILE  take the weights of a twin in PyTorch from a safetensors file, and train no further
+  --save FILE  save the weights as the twin in PyTorch loads them
+  --help       print this";
 
 /// The options of the command line; none if it asks for help.
 fn options() -> Result<Option<Options>, lexopt::Error> {
     use lexopt::prelude::*;
-    let mut options = Options { seed: 0, quick: false };
+    let mut options = Options { seed: 0, quick: false, load: None, save: None };
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("seed") => options.seed = arguments.value()?.parse()?,
             Long("quick") => options.quick = true,
+            Long("load") => options.load = Some(PathBuf::from(arguments.value()?)),
+            Long("save") => options.save = Some(PathBuf::from(arguments.value()?)),
             Long("help") | Short('h') => return Ok(None),
             _ => return Err(argument.unexpected()),
         }

@@ -4,7 +4,9 @@ use crate::engine::{Backend, Engine};
 use crate::error::{Error, Mismatch};
 use crate::float::Float;
 use crate::model::Model;
-use crate::types::{NamedParam, Network, Role, tensors};
+use crate::pytorch::Import;
+use crate::types::{NamedParam, Network, Role};
+use half::{bf16, f16};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use std::io::Write;
@@ -14,6 +16,7 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
     /// Saves the parameters and buffers as a safetensors file, under their names as in a PyTorch `state_dict`.
     ///
     /// The file is written beside its place and then renamed, so that whatever happens there is the old one or the new one.
+    /// For other names see [`Model::save_with`].
     ///
     /// # Errors
     /// [`Error::File`].
@@ -33,64 +36,71 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
     /// assert_eq!(model.parameters(), other.parameters());
     /// ```
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
-        let path = path.as_ref();
-        let (parameters, buffers) = (self.parameters(), self.buffers());
-        let bytes: Vec<(NamedParam, Vec<u8>)> = tensors(N::SPEC)
-            .into_iter()
-            .map(|tensor| {
-                let numbers = if tensor.role == Role::Trained { &parameters } else { &buffers };
-                let bytes = to_bytes(&tensor, &numbers[tensor.range()]);
-                (tensor, bytes)
-            })
-            .collect();
-        let views = bytes.iter().map(|(tensor, bytes)| {
-            let view = TensorView::new(dtype::<E>(tensor), tensor.dims.sizes().to_vec(), bytes);
-            (tensor.name.as_str(), view.unwrap_or_else(|error| unreachable!("{}: {error}", tensor.name)))
-        });
-        let data = safetensors::serialize(views, None).unwrap_or_else(|error| unreachable!("parameters have names of their own: {error}"));
-        replace(path, &data)
+        self.save_with(path, &Import::new())
     }
 
-    /// Loads parameters and buffers that [`Model::save`] or PyTorch has saved; numbers of the other float type are converted.
+    /// Loads parameters and buffers that [`Model::save`] or PyTorch has saved; numbers of another float type are converted. For
+    /// other names and layouts see [`Model::load_with`].
     ///
     /// # Errors
-    /// [`Error::File`], [`Error::Safetensors`], or [`Error::Parameters`] with every tensor that is missing, unknown or of
-    /// another shape. The model is then as it was.
+    /// [`Error::File`]; [`Error::Safetensors`]; [`Error::Format`] for a file of `torch.save`; or [`Error::Parameters`] with every
+    /// tensor that is missing, unknown or of another shape. The model is then as it was.
     pub fn load(&mut self, path: impl AsRef<Path>) -> Result<(), Error> {
-        let path = path.as_ref();
-        let data = std::fs::read(path).map_err(Error::file(path, "read it"))?;
-        let file = SafeTensors::deserialize(&data).map_err(|error| Error::Safetensors { path: path.to_owned(), message: error.to_string() })?;
-        let expected = tensors(N::SPEC);
-        let mut mismatches = Vec::new();
-        let (mut parameters, mut buffers) = (Vec::with_capacity(N::SCALARS), Vec::new());
-        for param in &expected {
-            match tensor::<E>(&file, param) {
-                Ok(numbers) => if param.role == Role::Trained { &mut parameters } else { &mut buffers }.extend(numbers),
-                Err(mismatch) => mismatches.push(mismatch),
-            }
-        }
-        let mut given = file.tensors(); // in no particular order
-        given.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        for (name, view) in given {
-            if !expected.iter().any(|param| param.name == name) {
-                mismatches.push(Mismatch::Unknown { name, given: view.shape().to_vec() });
-            }
-        }
-        if !mismatches.is_empty() {
-            return Err(Error::Parameters { path: path.to_owned(), network: N::NAME, mismatches });
-        }
-        self.set_parameters(&parameters)?;
-        self.set_buffers(&buffers)
+        self.load_with(path, &Import::new()).map(drop)
     }
+}
+
+/// A tensor in a file.
+pub(crate) struct Entry {
+    pub name: String,
+    shape: Vec<usize>,
+    dtype: Dtype,
+    bytes: Vec<u8>,
+}
+
+impl Entry {
+    pub fn new<E: Float>(name: String, shape: Vec<usize>, role: Role, numbers: &[E]) -> Self {
+        Entry { name, shape, dtype: dtype::<E>(role), bytes: to_bytes(role, numbers) }
+    }
+}
+
+/// Puts a file with these tensors in place, whole or not at all. Their names differ.
+pub(crate) fn write(path: &Path, entries: Vec<Entry>) -> Result<(), Error> {
+    let views = entries.iter().map(|Entry { name, shape, dtype, bytes }| {
+        let view = TensorView::new(*dtype, shape.clone(), bytes);
+        (name.as_str(), view.unwrap_or_else(|error| unreachable!("{name}: {error}")))
+    });
+    let data = safetensors::serialize(views, None).unwrap_or_else(|error| unreachable!("tensors have names of their own: {error}"));
+    replace(path, &data)
+}
+
+/// The tensors of a file.
+pub(crate) fn open<'a>(path: &Path, data: &'a [u8]) -> Result<SafeTensors<'a>, Error> {
+    SafeTensors::deserialize(data).map_err(|error| {
+        let saved_by_torch = ZIP_OR_PICKLE.iter().any(|magic| data.starts_with(magic));
+        if saved_by_torch { pickled(path) } else { Error::Safetensors { path: path.to_owned(), message: error.to_string() } }
+    })
+}
+
+/// How files of `torch.save` begin, today and before PyTorch 1.6. So may a safetensors file, if its header has just that length.
+const ZIP_OR_PICKLE: [&[u8]; 2] = [b"PK\x03\x04", b"\x80\x02"];
+
+/// The error of a file that `torch.save` has written, which is a program in disguise and is not run here.
+fn pickled(path: &Path) -> Error {
+    let (file, to) = (path.display().to_string(), path.with_extension("safetensors"));
+    let python =
+        ["import torch, safetensors.torch".to_owned(), format!("safetensors.torch.save_file(torch.load({file:?}, map_location=\"cpu\"), {to:?})")];
+    let given = format!("what `torch.save` writes; in Python:\n  {}", python.join("\n  "));
+    Error::Format { file, expected: "a safetensors file".to_owned(), given }
 }
 
 /// The type of a tensor's numbers in a file: a counter is a whole number, as in PyTorch.
-fn dtype<E: Float>(tensor: &NamedParam) -> Dtype {
-    if tensor.role == Role::Counter { Dtype::I64 } else { E::DTYPE }
+fn dtype<E: Float>(role: Role) -> Dtype {
+    if role == Role::Counter { Dtype::I64 } else { E::DTYPE }
 }
 
-fn to_bytes<E: Float>(tensor: &NamedParam, numbers: &[E]) -> Vec<u8> {
-    if tensor.role == Role::Counter {
+fn to_bytes<E: Float>(role: Role, numbers: &[E]) -> Vec<u8> {
+    if role == Role::Counter {
         return numbers.iter().flat_map(|x| (x.f64() as i64).to_le_bytes()).collect();
     }
     E::to_le_bytes(numbers)
@@ -101,18 +111,22 @@ fn counts<E: Float>(bytes: &[u8]) -> Vec<E> {
     chunks.iter().map(|chunk| E::of(i64::from_le_bytes(*chunk) as f64)).collect()
 }
 
-/// The numbers of one parameter or buffer.
-fn tensor<E: Float>(file: &SafeTensors<'_>, param: &NamedParam) -> Result<Vec<E>, Mismatch> {
+/// Numbers of two bytes each.
+fn halves<E: Float>(bytes: &[u8], number: impl Fn([u8; 2]) -> f64) -> Vec<E> {
+    let (chunks, _) = bytes.as_chunks();
+    chunks.iter().map(|chunk| E::of(number(*chunk))).collect()
+}
+
+/// The numbers of a tensor, for a parameter or buffer.
+pub(crate) fn numbers<E: Float>(view: &TensorView<'_>, param: &NamedParam) -> Result<Vec<E>, Mismatch> {
     let name = || param.name.clone();
-    let view = file.tensor(&param.name).map_err(|_| Mismatch::Missing { name: name(), expected: param.dims })?;
-    if view.shape() != param.dims.sizes() {
-        return Err(Mismatch::Shape { name: name(), expected: param.dims, given: view.shape().to_vec() });
-    }
     let numbers: Vec<E> = match view.dtype() {
         dtype if dtype == E::DTYPE => E::from_le_bytes(view.data()),
         Dtype::I64 if param.role == Role::Counter => counts(view.data()),
         Dtype::F32 => <f32 as Float>::from_le_bytes(view.data()).into_iter().map(|x| E::of(x.into())).collect(),
         Dtype::F64 => <f64 as Float>::from_le_bytes(view.data()).into_iter().map(E::of).collect(),
+        Dtype::F16 => halves(view.data(), |bytes| f16::from_le_bytes(bytes).into()),
+        Dtype::BF16 => halves(view.data(), |bytes| bf16::from_le_bytes(bytes).into()),
         other => return Err(Mismatch::Type { name: name(), given: format!("{other:?}") }),
     };
     match numbers.iter().find(|x| !x.is_finite()) {

@@ -187,12 +187,14 @@ impl Error {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Mismatch {
     /// The network has this parameter, the file has not.
-    #[error("{name}: missing, expected {expected}")]
+    #[error("{name}: missing, expected {expected}{}", behind(near))]
     Missing {
         /// The parameter.
         name: String,
         /// Its shape.
         expected: Dims,
+        /// What it may be called in the file.
+        near: Option<String>,
     },
     /// The file has this tensor, the network has no such parameter.
     #[error("{name}: unknown, given {given:?}")]
@@ -212,8 +214,14 @@ pub enum Mismatch {
         /// Its shape in the file.
         given: Vec<usize>,
     },
+    /// Both names of a tensor are in the file, with different numbers.
+    #[error("{name}: expected the numbers of the layer that it is tied to, given others")]
+    Tied {
+        /// The second name, in the file.
+        name: String,
+    },
     /// Its numbers are of a type that is not read.
-    #[error("{name}: expected F32 or F64, given {given}")]
+    #[error("{name}: expected F64, F32, F16 or BF16, given {given}")]
     Type {
         /// The parameter.
         name: String,
@@ -233,4 +241,9 @@ pub enum Mismatch {
 /// The mismatches, one to a line.
 fn listed(mismatches: &[Mismatch]) -> String {
     mismatches.iter().map(|mismatch| format!("\n  {mismatch}")).collect()
+}
+
+/// A remark behind a sentence.
+fn behind(remark: &Option<String>) -> String {
+    remark.as_ref().map(|remark| format!("; {remark}")).unwrap_or_default()
 }

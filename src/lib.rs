@@ -72,6 +72,7 @@ mod noise;
 pub mod onnx;
 pub mod portable;
 pub mod prelude;
+pub mod pytorch;
 pub mod regression;
 mod statistics;
 mod stream;

@@ -265,7 +265,7 @@ fn the_checkpoint_of_another_network() {
         "0.weight: expected [3, 2], given [4, 2]",
         "0.bias: expected [3], given [4]",
         "2.weight: missing, expected [2, 3]",
-        "2.bias: missing, expected [2]",
+        "2.bias: missing, expected [2]; the file has 1.bias: `.rename(\"1\", \"2\")`",
         "1.bias: unknown, given [2]",
         "1.weight: unknown, given [2, 4]",
     ];
@@ -289,8 +289,9 @@ fn weights_that_become_infinite() {
 
 #[test]
 fn weights_of_a_type_that_is_not_read() {
-    let (_folder, path) = file_with(&written(Dtype::F16, 2, &[0; 6]));
-    let expected: String = ["0.weight", "0.bias", "2.weight", "2.bias"].map(|name| format!("\n  {name}: expected F32 or F64, given F16")).concat();
+    let (_folder, path) = file_with(&written(Dtype::I32, 4, &[0; 12]));
+    let expected: String =
+        ["0.weight", "0.bias", "2.weight", "2.bias"].map(|name| format!("\n  {name}: expected F64, F32, F16 or BF16, given I32")).concat();
     assert_eq!(refused(&path), format!(": these are not the parameters of Small:{expected}"));
 }
 

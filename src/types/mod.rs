@@ -22,7 +22,7 @@ pub use cost::{Cost, cost, scalars};
 pub use dims::{Dims, MAX_RANK};
 pub use fault::{ARGUMENT, Fault, MAX_DEPTH, OUTPUT, Problem, Step};
 pub use infer::infer;
-pub(crate) use names::{NamedLeaf, leaves};
+pub(crate) use names::{NamedLeaf, leaves, tied};
 pub use names::{NamedParam, buffers, parameters, tensors};
 pub use network::{Net, Network, check, site};
 pub use param::{Init, Param, Reach, Role};

@@ -2,6 +2,7 @@
 
 use super::{Branch, Chain, Dims, Field, Init, Param, Prefix, Role, Spec, Tied};
 use crate::layers::Leaf;
+use std::collections::BTreeSet;
 
 /// One tensor of a network's parameters or buffers.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +44,12 @@ pub fn buffers(spec: &Spec) -> Vec<NamedParam> {
 /// All parameters and buffers of `spec`, in the order of a PyTorch `state_dict`.
 pub fn tensors(spec: &Spec) -> Vec<NamedParam> {
     leaves(spec).iter().filter(|leaf| !leaf.is_repeated).flat_map(NamedLeaf::tensors).collect()
+}
+
+/// The second names of tensors that are those of a layer before: of what is tied. A PyTorch `state_dict` has both.
+pub(crate) fn tied(spec: &Spec) -> Vec<NamedParam> {
+    let mut names: BTreeSet<String> = tensors(spec).into_iter().map(|tensor| tensor.name).collect();
+    leaves(spec).iter().flat_map(NamedLeaf::tensors).filter(|tensor| names.insert(tensor.name.clone())).collect()
 }
 
 /// A layer that computes, in its place in a network.
