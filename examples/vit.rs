@@ -66,7 +66,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// What a vision transformer in PyTorch calls its modules: a `nn.Conv2d`, a `nn.Parameter` `[1, 16, 48]`, a
-/// `nn.TransformerEncoder` with a norm, and a `nn.Linear` (`examples/tests/pytorch.py`).
+/// `nn.TransformerEncoder` with a norm, and a `nn.Linear` (`examples/tests/twins`).
 pub fn names() -> Import {
     Import::new()
         .renames([("patches", "0"), ("positions", "1.weight"), ("encoder.layers", "3"), ("encoder.norm", "4"), ("head", "6")])

@@ -37,8 +37,10 @@
 //! | [`learn`] | losses, optimizers, learning rates, and how weights begin. |
 //! | [`regression`] | ridge, lasso and logistic regression on plain numbers, in closed form and by descent. |
 //! | [`filters`] | classical filters of images, and convolution as a matrix. |
-//! | [`data`] | data sets whose shapes are types; the digits, tables, IDX files. |
+//! | [`data`] | data sets whose shapes are types, and what they are read from: the digits, CSV, IDX and NumPy files, images, text. |
+//! | [`trainer`], [`metrics`] | training that takes care of itself, with checkpoints and history, and the numbers that say how good it is. |
 //! | [`onnx`] | networks as ONNX graphs and files. |
+//! | [`pytorch`] | weights from PyTorch and back, where names or layouts differ. |
 //! | `checkpoint`, `summary`, `statistics`, `gradient_check` | files of parameters, the table of a network, signals and gradients layer by layer, gradients against differences. |
 //! | `formwork-derive` | the macros: they place each check on the tokens of the layer it is about. |
 //!

@@ -202,6 +202,8 @@ fn projections_that_are_layers() {
     assert_eq!(parameters, counted(0.0, 24));
     assert_eq!(report.loaded[0].from, ["attn.q_proj.weight", "attn.k_proj.weight", "attn.v_proj.weight"]);
     assert_eq!(report.loaded[0].converted.as_deref(), Some("joined"));
+    let missing = &said::<Looking>(&tensors[..2], &Import::new().rename("attn", ""))[0];
+    assert_eq!(missing, "in_proj_weight: missing, expected [6, 2]; where each projection is a layer: `.projections([..])`");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Networks beside their twins in PyTorch, which `pytorch.py` has: weights of the one give the same outputs in the other.
+//! Networks beside their twins in PyTorch, which are in `twins/` and run by `pytorch.py`: weights of the one give the same
+//! outputs in the other.
 //!
 //! The tests that need Python run what the environment variable `FORMWORK_PYTHON` names, or else `python3`, with the packages
 //! `torch` and `safetensors`. Where these are not there the tests say so and pass, unless the variable is set.

@@ -178,7 +178,9 @@ impl<'a> Reading<'a> {
     }
 
     fn missing(&self, param: &NamedParam) -> Mismatch {
-        Mismatch::Missing { name: param.name.clone(), expected: param.dims, near: near(param, &self.left) }
+        let theirs = self.import.theirs(&param.name);
+        let layers = || self.import.parts(&theirs).map(|_| "where each projection is a layer: `.projections([..])`".to_owned());
+        Mismatch::Missing { name: param.name.clone(), expected: param.dims, near: near(param, &self.left).or_else(layers) }
     }
 
     /// What does not match, and the report.

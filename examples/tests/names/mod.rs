@@ -1,4 +1,4 @@
-//! What the twins in PyTorch call their parameters: `pytorch.py` has them.
+//! What the twins in PyTorch (`twins/`) call their parameters.
 
 use crate::networks::vit;
 use formwork::pytorch::Import;

@@ -46,7 +46,7 @@ impl Python {
     /// Runs the twins on what is in a folder.
     pub fn run(&self, folder: &Path) {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pytorch.py");
-        let output = Command::new(&self.program).arg(script).arg(folder).output().unwrap();
+        let output = Command::new(&self.program).arg("-B").arg(script).arg(folder).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 }

@@ -1,0 +1,1 @@
+"""Modules as one writes them in PyTorch."""
