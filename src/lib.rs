@@ -70,6 +70,8 @@ pub mod layers;
 pub mod learn;
 mod model;
 mod noise;
+#[cfg(feature = "plot")]
+pub mod plot;
 pub mod portable;
 mod predictor;
 pub mod prelude;
