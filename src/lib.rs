@@ -56,6 +56,7 @@ struct Readme;
 
 extern crate self as formwork;
 
+mod as_module;
 mod checkpoint;
 pub mod cpu;
 pub mod data;
@@ -82,6 +83,7 @@ mod summary;
 mod table;
 pub mod types;
 
+pub use as_module::{AsModule, Batched};
 pub use diagram::Diagram;
 pub use error::{Error, Mismatch};
 pub use float::Float;
