@@ -59,6 +59,7 @@ struct Readme;
 
 extern crate self as formwork;
 
+mod as_module;
 mod checkpoint;
 mod checksum;
 pub mod cpu;
@@ -76,6 +77,8 @@ pub mod metrics;
 mod model;
 mod noise;
 pub mod onnx;
+#[cfg(feature = "plot")]
+pub mod plot;
 pub mod portable;
 mod predictor;
 pub mod prelude;
@@ -88,6 +91,7 @@ mod table;
 pub mod trainer;
 pub mod types;
 
+pub use as_module::{AsModule, Batched};
 pub use diagram::Diagram;
 pub use engine::device;
 pub use error::{Error, Mismatch};

@@ -58,6 +58,45 @@ use std::sync::{Arc, OnceLock};
 /// formwork::gradient_check::<Scaled>(0).unwrap();
 /// # }
 /// ```
+///
+/// A dfdx module as a layer: its fields are lent to it, so that they are learned and saved like all other parameters.
+/// ```
+/// use dfdx::nn::modules;
+/// use dfdx::prelude::*;
+/// use formwork::layers::custom::*;
+/// use formwork::prelude::{Float, Model, Spec, network};
+///
+/// struct Foreign;
+///
+/// impl formwork::types::Layer for Foreign {
+///     const SPEC: &'static Spec = &Spec::custom(CustomSpec {
+///         name: "Foreign",
+///         args: &[],
+///         rule: formwork::rule!([d] => [2]),
+///         params: &[Param::weight("weight", &[2, 3], 3, 2), Param::zeros("bias", &[2])],
+///         meaning: &OfDfdx,
+///     });
+/// }
+///
+/// struct OfDfdx;
+///
+/// impl Meaning for OfDfdx {
+///     fn forward<E: Float, D: Device<E>, T: Tape<E, D>>(&self, site: &Site<'_, E, D, T>, x: Var<E, D, T>, y: Dims) -> Result<Var<E, D, T>, D::Err> {
+///         let samples = x.samples();
+///         let (weight, x) = site.lend(0, &(Const::<2>, Const::<3>), x)?;
+///         let (bias, x) = site.lend(1, &(Const::<2>,), x)?;
+///         let linear = modules::Linear::<3, 2, E, D> { weight, bias };
+///         Var::new(linear.try_forward(x.view(&(samples, Const::<3>))?)?, samples, y)
+///     }
+/// }
+///
+/// #[network([3] => [2])]
+/// type Line = Foreign;
+/// # fn main() {
+/// assert_eq!(Line::SCALARS, 8);
+/// formwork::gradient_check::<Line>(0).unwrap();
+/// # }
+/// ```
 pub trait Meaning: Send + Sync + 'static {
     /// Computes the layer; `y` is the shape that its rule says comes out.
     ///

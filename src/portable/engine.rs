@@ -172,17 +172,37 @@ fn join<E: Float, D: Device<E>, T: Tape<E, D>>(how: Join, a: Var<E, D, T>, b: Va
 impl<E: Float, D: Device<E>> Portable<E, D> {
     fn run(&self, inputs: &Flat<E, D>, samples: usize, noise: Option<Noise>, notes: &Notes<E, D>) -> Result<Flat<E, D, History<E, D>>, D::Err> {
         let walk = Walk { engine: self, at: [0, 0], leaves: 0, noise, notes, returns: true };
-        self.walk(walk, inputs, samples)
+        self.walk(walk, inputs.leaky_trace(), samples)
+    }
+
+    /// The network with tensors that are somebody else's: parameters and buffers.
+    pub(crate) fn of(device: &D, network: Architecture, [params, buffers]: [Vec<Flat<E, D>>; 2]) -> Self {
+        let indices = leaves(network.spec).iter().map(|_| Arc::default()).collect();
+        Portable { device: device.clone(), network, params, buffers, indices }
+    }
+
+    /// What the network makes of inputs with a history, and which buffers its layers have written.
+    #[allow(clippy::type_complexity, reason = "two values, and each of them has a name")]
+    pub(crate) fn taped(
+        &self,
+        inputs: Flat<E, D, History<E, D>>,
+        samples: usize,
+        noise: Option<Noise>,
+    ) -> Result<(Flat<E, D, History<E, D>>, Vec<(usize, Flat<E, D>)>), D::Err> {
+        let notes = Notes::new();
+        let walk = Walk { engine: self, at: [0, 0], leaves: 0, noise, notes: &notes, returns: true };
+        let outputs = self.walk(walk, inputs, samples)?;
+        Ok((outputs, notes.written.into_inner()))
     }
 
     /// Without noise, and without a way back.
     fn show(&self, inputs: &Flat<E, D>, samples: usize, notes: &Notes<E, D>) -> Result<Flat<E, D>, D::Err> {
         let walk = Walk { engine: self, at: [0, 0], leaves: 0, noise: None, notes, returns: false };
-        Ok(self.walk(walk, inputs, samples)?.split_tape().0)
+        Ok(self.walk(walk, inputs.leaky_trace(), samples)?.split_tape().0)
     }
 
-    fn walk(&self, mut walk: Walk<'_, E, D>, inputs: &Flat<E, D>, samples: usize) -> Result<Flat<E, D, History<E, D>>, D::Err> {
-        let x = self.parts(inputs.leaky_trace(), samples)?;
+    fn walk(&self, mut walk: Walk<'_, E, D>, inputs: Flat<E, D, History<E, D>>, samples: usize) -> Result<Flat<E, D, History<E, D>>, D::Err> {
+        let x = self.parts(inputs, samples)?;
         let y = walk.run(self.network.spec, x)?;
         self.outputs(y)
     }

@@ -175,6 +175,17 @@ impl<E: Float, D: Device<E>, T: Tape<E, D>> Site<'_, E, D, T> {
         self.params[i].retaped::<T>().try_reshape_like(shape)
     }
 
+    /// The layer's parameter number `i` as a field of a dfdx module, which has no tape: that the parameter is learned, the tape of
+    /// `x` knows, which comes back.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn lend<S: Shape>(&self, i: usize, shape: &S, x: Var<E, D, T>) -> Result<(Tensor<S, E, D>, Var<E, D, T>), D::Err> {
+        let (param, history) = self.param(i, shape)?.split_tape();
+        let (data, tape) = x.data.split_tape();
+        Ok((param, Var { data: data.put_tape(tape.merge(history)), ..x }))
+    }
+
     /// The layer's buffer number `i`; it has no gradient.
     pub(crate) fn buffer(&self, i: usize) -> Flat<E, D> {
         self.buffers[i].clone()

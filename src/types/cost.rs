@@ -5,11 +5,16 @@ use crate::layers::groups::common;
 
 /// How many numbers the parameters of `spec` have together.
 pub const fn scalars(spec: &Spec) -> usize {
+    numbers(spec, true)
+}
+
+/// The same of its parameters, or else of its buffers.
+pub(crate) const fn numbers(spec: &Spec, trained: bool) -> usize {
     match spec.unnamed() {
         Spec::Leaf(leaf) => {
             let (mut sum, mut i) = (0, 0);
             while let Some(param) = leaf.param(i) {
-                if param.is_trained() {
+                if param.is_trained() == trained {
                     sum += param.dims.numel();
                 }
                 i += 1;
@@ -19,14 +24,14 @@ pub const fn scalars(spec: &Spec) -> usize {
         Spec::Chain(Chain { fields }) | Spec::Branch(Branch { fields, .. }) => {
             let (mut sum, mut i) = (0, 0);
             while i < fields.len() {
-                sum += scalars(fields[i].spec);
+                sum += numbers(fields[i].spec, trained);
                 i += 1;
             }
             sum
         }
-        Spec::Tied(Tied { fields: [first, body, _] }) => scalars(first.spec) + scalars(body.spec),
-        Spec::Repeat(repeat) => scalars(repeat.body) * if repeat.shared { 1 } else { repeat.times },
-        Spec::Encode { body } => scalars(body),
+        Spec::Tied(Tied { fields: [first, body, _] }) => numbers(first.spec, trained) + numbers(body.spec, trained),
+        Spec::Repeat(repeat) => numbers(repeat.body, trained) * if repeat.shared { 1 } else { repeat.times },
+        Spec::Encode { body } => numbers(body, trained),
         Spec::Named { .. } | Spec::Misfit { .. } => 0,
     }
 }

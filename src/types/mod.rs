@@ -18,6 +18,7 @@ mod spec;
 mod stream;
 mod text;
 
+pub(crate) use cost::numbers;
 pub use cost::{Cost, cost, scalars};
 pub use dims::{Dims, MAX_RANK};
 pub use fault::{ARGUMENT, Fault, MAX_DEPTH, OUTPUT, Problem, Step};
