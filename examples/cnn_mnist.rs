@@ -8,7 +8,9 @@
 //! cargo run --release --example cnn_mnist -- --help
 //! ```
 
+use formwork::Noise;
 use formwork::data::idx::{self, Images};
+use formwork::data::{GaussianNoise, Shift, Source};
 use formwork::prelude::*;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -48,9 +50,13 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
 
     let mut model = Model::<Reader>::new(options.seed);
     let mut optimizer = Adam::new(LEARNING_RATE);
+    let augmented = (&train).augmented((Shift::up_to(2), GaussianNoise::new(0.05)));
     for epoch in 0..options.epochs.unwrap_or(if options.quick { 2 } else { 8 }) {
         let mut loss = 0.0;
-        for batch in train.shuffled(BATCH, options.seed.wrapping_add(epoch)) {
+        let seed = options.seed.wrapping_add(epoch);
+        // Each epoch sees the same digits, or each of them a little moved.
+        let digits = if options.augment { &changed(&augmented, seed)? } else { &train };
+        for batch in digits.shuffled(BATCH, seed) {
             // The loss of a batch is a mean, and the last batch is smaller than the others.
             loss += model.train(&batch, &CrossEntropy::default(), &mut optimizer)? * batch.len() as f32 / train.len() as f32;
         }
@@ -58,6 +64,13 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     }
     println!("test accuracy: {:.4}", accuracy(&model, &test)?);
     Ok(())
+}
+
+/// All digits as they are in one epoch.
+fn changed(digits: &impl Source<Input = Rank3<1, 28, 28>, Target = Class<CLASSES>>, seed: u64) -> Result<Digits, Error> {
+    let mut batch = MiniBatch::default();
+    batch.read(digits, &(0..digits.len()).collect::<Vec<_>>(), Noise::new(seed))?;
+    Ok(batch.into())
 }
 
 const IMAGES: &str = "t10k-images-idx3-ubyte";
@@ -104,6 +117,7 @@ struct Options {
     data: Option<PathBuf>,
     seed: u64,
     epochs: Option<u64>,
+    augment: bool,
     quick: bool,
 }
 
@@ -118,6 +132,7 @@ Usage: cnn_mnist [OPTIONS]
   --data FOLDER  where t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte are, gzipped or not [mnist]
   --seed N       seed of the parameters and of the training [0]
   --epochs N     how often to go through the training images [8]
+  --augment      learn from digits that are moved by up to two pixels and have some noise on them
   --quick        twice is enough; without --data, for the digits that come with formwork
   --help         print this";
 
@@ -131,6 +146,7 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
             Long("data") => options.data = Some(PathBuf::from(arguments.value()?)),
             Long("seed") => options.seed = arguments.value()?.parse()?,
             Long("epochs") => options.epochs = Some(arguments.value()?.parse()?),
+            Long("augment") => options.augment = true,
             Long("quick") => options.quick = true,
             Long("help") | Short('h') => return Ok(None),
             _ => return Err(argument.unexpected()),
