@@ -20,8 +20,8 @@ use dfdx::shapes::{Const, Rank1};
 ///
 /// let error = Vocabulary::<5>::of("banana!").unwrap_err();
 /// assert_eq!(error.to_string(), "different characters of the text: expected 5, given 4");
-/// let error = letters.encode("nan\nbar").unwrap_err();
-/// assert_eq!(error.to_string(), "text, line 2: expected one of 4 characters, given 'r'");
+/// let error = letters.encode("bar").unwrap_err();
+/// assert_eq!(error.to_string(), "text, line 1: expected one of 4 characters, given 'r'");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vocabulary<const V: usize> {
