@@ -9,6 +9,7 @@
 //! ```
 
 use formwork::data::idx::{self, Images};
+use formwork::data::{GaussianNoise, Shift, Source};
 use formwork::metrics;
 use formwork::prelude::*;
 use formwork::trainer::Trainer;
@@ -59,7 +60,10 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
             trainer = trainer.tensorboard(folder);
         }
     }
-    let history = trainer.fit(&mut model, &train)?;
+    // Each epoch sees the same digits, or each of them a little moved.
+    let augmented = (&train).augmented((Shift::up_to(2), GaussianNoise::new(0.05)));
+    let source: &dyn Source<f32, Input = Rank3<1, 28, 28>, Target = Class<CLASSES>> = if options.augment { &augmented } else { &train };
+    let history = trainer.fit(&mut model, source)?;
     println!("waited for data: {:.2} % of the time", 100.0 * history.waiting());
     println!("test accuracy: {:.4}", model.measure(&test, metrics::accuracy())?.matrix().accuracy());
     Ok(())
@@ -98,6 +102,7 @@ struct Options {
     data: Option<PathBuf>,
     seed: u64,
     epochs: Option<u64>,
+    augment: bool,
     quick: bool,
     log: Option<PathBuf>,
 }
@@ -113,6 +118,7 @@ Usage: cnn_mnist [OPTIONS]
   --data FOLDER  where t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte are, gzipped or not [mnist]
   --seed N       seed of the parameters and of the training [0]
   --epochs N     how often to go through the training images [8]
+  --augment      learn from digits that are moved by up to two pixels and have some noise on them
   --log FOLDER   write the history there as a table, and with the feature tensorboard for TensorBoard
   --quick        twice is enough; without --data, for the digits that come with formwork
   --help         print this";
@@ -127,6 +133,7 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
             Long("data") => options.data = Some(PathBuf::from(arguments.value()?)),
             Long("seed") => options.seed = arguments.value()?.parse()?,
             Long("epochs") => options.epochs = Some(arguments.value()?.parse()?),
+            Long("augment") => options.augment = true,
             Long("log") => options.log = Some(PathBuf::from(arguments.value()?)),
             Long("quick") => options.quick = true,
             Long("help") | Short('h') => return Ok(None),

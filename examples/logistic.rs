@@ -8,7 +8,7 @@
 //! cargo run --release --example logistic -- --help
 //! ```
 
-use formwork::data::{self, StandardScaler};
+use formwork::data::{self, Source, StandardScaler};
 use formwork::learn::Penalty;
 use formwork::prelude::*;
 use formwork::regression::{LogisticModel, LogisticRegression};
@@ -52,13 +52,8 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
 
 /// The parts of a split with measures of mean 0 and deviation 1, as they are in the first.
 fn scaled((train, test): (Tumours, Tumours)) -> Result<(Tumours, Tumours), Error> {
-    let scaler = StandardScaler::fit(train.all().inputs(), 30)?;
-    let scale = |part: &Tumours| {
-        let mut numbers = part.all().inputs().to_vec();
-        scaler.transform(&mut numbers)?;
-        Tumours::new(numbers, part.all().targets().to_vec())
-    };
-    Ok((scale(&train)?, scale(&test)?))
+    let scaler = StandardScaler::of(&train)?;
+    Ok((train.scaled(&scaler).in_memory()?, test.scaled(&scaler).in_memory()?))
 }
 
 /// Learns the same as a network: the mean loss of all samples, with the penalty divided as the mean is.

@@ -12,6 +12,7 @@
 //! the model learns from formwork's own README.
 
 use formwork::Noise;
+use formwork::data::text::Windows;
 use formwork::prelude::*;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -75,11 +76,13 @@ fn learn(model: &mut Model<Writer>, train: &[usize], test: &[usize], options: &O
     let schedule = WarmUp::new(WARM_UP, CosineAnnealingLr::new(LEARNING_RATE, options.updates.max(WARM_UP + 1) - WARM_UP));
     let mut optimizer = Adam::new(LEARNING_RATE).betas(0.9, 0.99).decoupled_weight_decay(0.1).clip_norm(1.0).scheduled(schedule);
     let (noise, begun) = (Noise::new(options.seed), Instant::now());
+    let windows = Windows::<LETTERS, WINDOW>::new(train.to_vec())?;
+    let mut batch = Text::default();
     let mut loss = 0.0;
     let report = (options.updates / 10).max(1);
     for update in 1..=options.updates {
         let begin = |sample: u64| (noise.split(update).uniform(sample) * (train.len() - WINDOW) as f64) as usize;
-        let batch = windows(train, (0..BATCH as u64).map(begin))?;
+        batch.read(&windows, &(0..BATCH as u64).map(begin).collect::<Vec<_>>(), noise)?;
         loss += model.train(&batch, &TokenCrossEntropy::default(), &mut optimizer)? / report as f32;
         if update % report == 0 {
             let sample = &test[..test.len().min(64 * WINDOW)];
@@ -94,19 +97,15 @@ fn learn(model: &mut Model<Writer>, train: &[usize], test: &[usize], options: &O
     Ok(())
 }
 
-/// The windows of a text that begin at these characters, and what comes behind each of their characters.
-fn windows(text: &[usize], begins: impl Iterator<Item = usize> + Clone) -> Result<Text, Error> {
-    let shifted = |shift: usize| begins.clone().flat_map(|begin| &text[begin + shift..][..WINDOW]).copied().collect::<Vec<_>>();
-    Text::new(shifted(0), shifted(1))
-}
-
 /// The mean loss over a text: of the second half of overlapping windows, so that each character but the first few is guessed
 /// from at least half a window.
 fn held_out(model: &Model<Writer>, text: &[usize]) -> Result<f64, Error> {
+    let windows = Windows::<LETTERS, WINDOW>::new(text.to_vec())?;
     let begins: Vec<usize> = (0..text.len() - WINDOW).step_by(WINDOW / 2).collect();
+    let mut batch = Text::default();
     let (mut sum, mut count) = (0.0, 0);
     for begins in begins.chunks(256) {
-        let batch = windows(text, begins.iter().copied())?;
+        batch.read(&windows, begins, Noise::new(0))?;
         let scores = model.predict(&batch)?; // [B * T * 96]
         for (begin, scores) in begins.iter().zip(scores.chunks_exact(WINDOW * LETTERS)) {
             let first = if *begin == 0 { 0 } else { WINDOW / 2 };

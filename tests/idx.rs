@@ -2,6 +2,7 @@
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use formwork::data::Source;
 use formwork::data::idx::{self, Images};
 use formwork::prelude::*;
 use proptest::prelude::*;
@@ -102,6 +103,23 @@ fn files_in_a_folder() {
     assert_eq!(idx::load::<2, 2, 3, f64>(&a, &b).unwrap().len(), 3);
     let error = message(idx::load::<2, 3, 3, f32>(&a, &b));
     assert_eq!(error, format!("{}: expected images of 2x3, given 2x2", a.display()));
+}
+
+#[test]
+fn mapped_files_are_as_those_in_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let (a, b) = (folder.path().join("images"), folder.path().join("labels"));
+    std::fs::write(&a, images()).unwrap();
+    std::fs::write(&b, labels()).unwrap();
+    let mapped = idx::map::<2, 2, 3>(&a, &b).unwrap();
+    let (there, here) = (Source::<f32>::in_memory(&mapped).unwrap().all(), read(&images(), &labels()).unwrap().all());
+    assert_eq!((there.inputs(), there.targets()), (here.inputs(), here.targets()));
+    for (length, problem) in [(27, "expected 12 pixels, given 11"), (15, "expected a number of 4 bytes in the header, given 3 bytes")] {
+        std::fs::write(&a, &images()[..length]).unwrap();
+        assert_eq!(message(idx::map::<2, 2, 3>(&a, &b)), format!("{}: {problem}", a.display()));
+    }
+    std::fs::write(&a, packed(&images())).unwrap();
+    assert!(message(idx::map::<2, 2, 3>(&a, &b)).contains("which begins with 0x00000803, given 0x1f8b"));
 }
 
 #[test]

@@ -2,9 +2,10 @@
 //!
 //! MNIST itself is not part of the crate: Y. LeCun, C. Cortes and C. J. C. Burges, "The MNIST database of handwritten digits".
 
-use super::{Class, Dataset};
+use super::{Class, Dataset, Mapped, Source};
 use crate::error::Error;
 use crate::float::Float;
+use crate::noise::Noise;
 use dfdx::shapes::Rank3;
 use flate2::read::MultiGzDecoder;
 use std::fs::File;
@@ -14,6 +15,8 @@ use std::path::Path;
 /// The first four bytes: two zeros, the type of the numbers (8 is a byte), and how many dimensions there are.
 const IMAGES: u32 = 0x0803;
 const LABELS: u32 = 0x0801;
+/// Four numbers of four bytes: what a file of images is, and its three sizes.
+const IMAGES_HEADER: usize = 16;
 /// The first bytes of a file that is gzipped.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 const WHITE: f64 = 255.0;
@@ -71,6 +74,58 @@ pub fn read<const H: usize, const W: usize, const C: usize, E: Float>(
     Dataset::new(pixels.iter().map(|&pixel| E::of(f64::from(pixel) / WHITE)).collect(), classes)
 }
 
+/// The images and the labels of two files that are not gzipped, need not fit into memory, and are not to be changed meanwhile.
+///
+/// # Errors
+/// [`Error::File`] if one cannot be opened, and those of [`read`].
+///
+/// # Examples
+/// ```no_run
+/// use formwork::data::{Source, idx};
+///
+/// let train = idx::map::<28, 28, 10>("mnist/train-images-idx3-ubyte", "mnist/train-labels-idx1-ubyte")?;
+/// assert_eq!(Source::<f32>::len(&train), 60_000);
+/// # Ok::<(), formwork::prelude::Error>(())
+/// ```
+pub fn map<const H: usize, const W: usize, const C: usize>(
+    images: impl AsRef<Path>,
+    labels: impl AsRef<Path>,
+) -> Result<MappedImages<H, W, C>, Error> {
+    let (images_name, labels_name) = (images.as_ref().display().to_string(), labels.as_ref().display().to_string());
+    let (images, labels) = (Mapped::open(images.as_ref())?, File::open(labels.as_ref()).map_err(Error::file(labels.as_ref(), "open it"))?);
+    let count = Idx { name: &images_name, bytes: Box::new(images.as_ref()) }.mapped([H, W], images.as_ref().len())?;
+    let classes = Idx::open(&labels_name, BufReader::new(labels))?.labels(count, C)?;
+    Ok(MappedImages { classes, images })
+}
+
+/// Grey images of `H x W` pixels in a file that is mapped, and their classes, in memory: see [`map`].
+#[derive(Debug)]
+pub struct MappedImages<const H: usize, const W: usize, const C: usize> {
+    images: Mapped,
+    classes: Vec<usize>,
+}
+
+impl<const H: usize, const W: usize, const C: usize, E: Float> Source<E> for MappedImages<H, W, C> {
+    type Input = Rank3<1, H, W>;
+    type Target = Class<C>;
+
+    fn len(&self) -> usize {
+        self.classes.len()
+    }
+
+    fn read(&self, index: usize, _noise: Noise, input: &mut [E], target: &mut [usize]) -> Result<(), Error> {
+        let pixels = &self.images.as_ref()[IMAGES_HEADER + index * H * W..];
+        input.iter_mut().zip(pixels).for_each(|(x, &pixel)| *x = E::of(f64::from(pixel) / WHITE));
+        target[0] = self.classes[index];
+        Ok(())
+    }
+
+    fn read_target(&self, index: usize, target: &mut [usize]) -> Result<(), Error> {
+        target[0] = self.classes[index];
+        Ok(())
+    }
+}
+
 /// A file that is being read.
 struct Idx<'a> {
     name: &'a str,
@@ -89,13 +144,28 @@ impl<'a> Idx<'a> {
 
     /// The pixels of images of this size, and how many images there are.
     fn images(mut self, size: [usize; 2]) -> Result<(Vec<u8>, usize), Error> {
+        let (count, numel) = self.size(size)?;
+        Ok((self.rest("pixels", numel)?, count))
+    }
+
+    /// How many images of this size there are in a file of so many bytes.
+    fn mapped(mut self, size: [usize; 2], len: usize) -> Result<usize, Error> {
+        let (count, numel) = self.size(size)?;
+        match (len - IMAGES_HEADER) as u64 {
+            given if given == numel => Ok(count),
+            given => Err(self.error(format!("{numel} pixels"), given)),
+        }
+    }
+
+    /// How many images of this size there are to be, and how many pixels they have.
+    fn size(&mut self, size: [usize; 2]) -> Result<(usize, u64), Error> {
         self.magic("images", IMAGES)?;
         let [count, height, width] = [self.number()?, self.number()?, self.number()?];
         if [height as usize, width as usize] != size {
             return Err(self.error(format!("images of {}x{}", size[0], size[1]), format!("{height}x{width}")));
         }
         let numel = u64::from(count).saturating_mul(u64::from(height)).saturating_mul(u64::from(width));
-        Ok((self.rest("pixels", numel)?, count as usize))
+        Ok((count as usize, numel))
     }
 
     /// The labels of this many images, all of them classes below `classes`.

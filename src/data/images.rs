@@ -32,11 +32,12 @@ pub enum Fit {
 /// ```no_run
 /// use formwork::data::Source;
 /// use formwork::data::images::{Fit, Folder};
+/// use formwork::prelude::*;
 ///
 /// let pets = Folder::<3, 64, 64, 2>::open("pets", Fit::Crop)?; // pets/cat/1.jpg, pets/dog/1.jpg, ..
 /// assert_eq!(pets.classes(), ["cat", "dog"]);
-/// let (train, test) = pets.split_by_class(0.2, 0)?;
-/// let test = test.in_memory()?;
+/// let (train, test) = Source::<f32>::split_by_class(&pets, 0.2, 0)?;
+/// let test: Dataset<Rank3<3, 64, 64>, Class<2>> = test.in_memory()?;
 /// # Ok::<(), formwork::prelude::Error>(())
 /// ```
 ///

@@ -3,6 +3,8 @@
 use super::augment::{Augment, Augmented};
 use super::crop::Cropped;
 use super::dataset::{Dataset, MiniBatch};
+use super::scaled::Scaled;
+use super::scaler::StandardScaler;
 use super::subset::{self, Subset};
 use super::target::{Class, Target, finite};
 use crate::error::Error;
@@ -154,6 +156,14 @@ pub trait Source<E: Float = f32>: Sync {
         Self: Sized,
     {
         Augmented::new(self, change)
+    }
+
+    /// The same samples, with numbers of mean 0 and deviation 1 in the part that `scaler` was fitted to: see [`StandardScaler::of`].
+    fn scaled(self, scaler: &StandardScaler) -> Scaled<Self>
+    where
+        Self: Sized,
+    {
+        Scaled::new(self, scaler.clone())
     }
 
     /// The middle of the same images, `H x W` pixels.

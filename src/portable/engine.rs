@@ -178,7 +178,7 @@ impl<E: Float, D: Device<E>> Portable<E, D> {
     /// The network with tensors that are somebody else's: parameters and buffers.
     pub(crate) fn of(device: &D, network: Architecture, [params, buffers]: [Vec<Flat<E, D>>; 2]) -> Self {
         let indices = leaves(network.spec).iter().map(|_| Arc::default()).collect();
-        Portable { device: device.clone(), network, params, buffers, indices }
+        Portable { device: device.clone(), network, params, buffers, indices, roomy: 0 }
     }
 
     /// What the network makes of inputs with a history, and which buffers its layers have written.

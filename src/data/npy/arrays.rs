@@ -28,7 +28,7 @@ use std::path::Path;
 /// let data: Dataset<Rank1<3>, Class<2>> = Arrays::new(x.clone(), y.clone())?.in_memory()?;
 /// assert_eq!((data.input(1), data.target(1)), (&[4.0, 5.0, 6.0][..], &[1][..]));
 ///
-/// let error = Arrays::<Rank1<4>, Class<2>>::new(x, y).unwrap_err().to_string();
+/// let error = Arrays::<Rank1<4>, Class<2>>::new(x, y).err().unwrap().to_string();
 /// assert!(error.ends_with("formwork-x.npy: expected an array of shape [samples, 4], given [2, 3]"));
 /// # Ok::<(), Error>(())
 /// ```
