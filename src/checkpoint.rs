@@ -136,7 +136,7 @@ pub(crate) fn numbers<E: Float>(view: &TensorView<'_>, param: &NamedParam) -> Re
 }
 
 /// Puts a file with these bytes in place, whole or not at all.
-fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     // A temporary file is its owner's alone; this one becomes a file like any other.

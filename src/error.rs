@@ -145,6 +145,16 @@ pub enum Error {
         /// How many steps were made.
         steps: u64,
     },
+    /// A layer cannot be written as ONNX.
+    #[error("{network}: layer {layer} has no ONNX form: {problem}")]
+    Onnx {
+        /// The network.
+        network: &'static str,
+        /// The layer, and its path.
+        layer: String,
+        /// Why not.
+        problem: String,
+    },
     /// A gradient is not what central differences say.
     #[error("{network}: {lowering}: d loss / d {of}: expected {expected:e}, given {given:e}")]
     Gradient {

@@ -38,6 +38,7 @@
 //! | [`filters`] | classical filters of images, and convolution as a matrix. |
 //! | [`data`] | data sets whose shapes are types; the digits, tables, IDX files. |
 //! | [`pytorch`] | weights from PyTorch and back, where names or layouts differ. |
+//! | [`onnx`] | networks as ONNX graphs and files. |
 //! | `checkpoint`, `summary`, `statistics`, `gradient_check` | files of parameters, the table of a network, signals and gradients layer by layer, gradients against differences. |
 //! | `formwork-derive` | the macros: they place each check on the tokens of the layer it is about. |
 //!
@@ -69,6 +70,7 @@ pub mod layers;
 pub mod learn;
 mod model;
 mod noise;
+pub mod onnx;
 pub mod portable;
 pub mod prelude;
 pub mod pytorch;

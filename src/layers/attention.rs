@@ -1,12 +1,13 @@
 //! Attention with several heads.
 
 use super::groups::possible;
-use super::linear::{Matrix, affine};
+use super::linear::{Matrix, affine, projected};
 use super::scaled_dot_product::{Heads4, Hidden, Scores, flops};
 use super::{Leaf, generic};
 use crate::cpu::steps::{Attend, Dense, Forward, Heads, Operand, Part};
 use crate::cpu::{Planner, Stream, Value};
 use crate::float::Float;
+use crate::onnx::{Attribute, Graph, Samples, Tensor};
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Label, Layer, Message, Param, Parts, Problem, Reach, Size, Slot, Spec};
 use dfdx::prelude::{PermuteTo, ReshapeTo};
@@ -342,6 +343,43 @@ impl AttentionSpec {
             Role::Value => width - self.input(Role::Value),
             _ => 0,
         }
+    }
+
+    pub(crate) fn onnx(&self, graph: &mut Graph, x: Parts<Samples>, y: Parts<Dims>) -> Parts<Samples> {
+        let source = match (self.source, x.beside(Slot::Memory)) {
+            (Source::Memory { .. }, Some(&memory)) => memory,
+            _ => x.x,
+        };
+        let (scores, d) = (self.scores(x.x.dims.size(0), source.dims.size(0)), self.embed_dim);
+        let (weights, biases) = self.projections(graph);
+        let heads = ROLES.map(|role| {
+            let from = if matches!(role, Role::Query) { x.x } else { source };
+            let (len, width, inputs) = (from.dims.size(0), from.dims.size(1), self.input(role));
+            let begin = self.begin(role, width);
+            let read = if inputs < width { graph.slice(from.tensor, 2, [begin, begin + inputs]) } else { from.tensor };
+            let projected = projected(graph, read, weights[role as usize], biases.map(|biases| biases[role as usize])); // [B, T, D]
+            let heads = graph.reshape_samples(projected, &[len, self.num_heads, d / self.num_heads]);
+            graph.transpose(heads, &[0, 2, 1, 3]) // [B, H, T, d]
+        });
+        let padding = x.beside(self.padding()).map(|padding| padding.tensor);
+        let means = scores.onnx(graph, heads, Hidden { padding, mask: None });
+        let means = graph.transpose(means, &[0, 2, 1, 3]); // [B, T, H, d]
+        let means = graph.reshape_samples(means, y.x.sizes());
+        let out_proj = if self.is_packed() { 1 } else { 3 } + usize::from(self.bias);
+        let (weight, bias) = (graph.param(out_proj), self.bias.then(|| graph.param(out_proj + 1)));
+        x.with_x(Samples { tensor: projected(graph, means, weight, bias), dims: y.x })
+    }
+
+    /// Weights and biases of the three projections.
+    fn projections(&self, graph: &mut Graph) -> ([Tensor; 3], Option<[Tensor; 3]>) {
+        let mut thirds = |i: usize| {
+            let all = graph.param(i);
+            graph.split_node("Split", &[all], &[("num_outputs", Attribute::Int(3))])
+        };
+        let (packed, biases) = (self.is_packed(), if self.is_packed() { 1 } else { 3 });
+        let weights = packed.then(|| thirds(0));
+        let biases = self.bias.then(|| thirds(biases));
+        (weights.unwrap_or_else(|| [0, 1, 2].map(|i| graph.param(i))), biases)
     }
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Parts<Value>, y: Parts<Dims>) -> Parts<Value> {

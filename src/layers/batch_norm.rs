@@ -9,6 +9,7 @@ use crate::engine::Flat;
 use crate::float::Float;
 use crate::kernels::simd::{Job, with_best};
 use crate::kernels::sum::Partial;
+use crate::onnx::{self, Attribute, Graph, Samples};
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Label, Layer, Message, Param, Problem, Reach, Role, Size, Spec};
 use core::ops::Range;
@@ -214,6 +215,16 @@ impl BatchNormSpec {
         follow(1, variance.clone(), momentum * n / (n - E::one()).max(E::one()))?;
         site.write_buffer(2, site.buffer(2).try_add(E::one())?);
         Ok((mean.put_tape(tape), variance.put_tape(variance_tape)))
+    }
+
+    pub(crate) fn onnx(&self, graph: &mut Graph, x: Samples, _y: Dims) -> onnx::Tensor {
+        let (channels, first) = (self.num_features, if self.affine { 2 } else { 0 });
+        let [weight, bias] = match self.affine {
+            true => [0, 1].map(|i| graph.param(i)),
+            false => [1.0, 0.0].map(|number| graph.constant(&vec![number; channels], &[channels])),
+        };
+        let inputs = [x.tensor, weight, bias, graph.param(first), graph.param(first + 1)];
+        graph.node("BatchNormalization", &inputs, &[("epsilon", Attribute::Float(self.epsilon))])
     }
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {

@@ -8,6 +8,7 @@ use crate::cpu::steps::{Bank, Conv, ConvStage, Filters, Stage};
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
 use crate::kernels::geometry::grid;
+use crate::onnx::{self, Attribute, Graph, Samples};
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Extent, Label, Layer, Message, Param, Problem, Reach, Size, Spec};
 use dfdx::prelude::{BroadcastTo, PermuteTo, ReshapeTo, TryAdd, TryMatMul};
@@ -218,6 +219,12 @@ impl ConvSpec {
         let weight = site.param(0, &(groups, outputs / groups, self.fan_in()))?; // [G, O/G, I/G K K]
         let bias = if self.bias { Some(site.param(1, &(outputs,))?) } else { None };
         product(weight, patches, bias, y)
+    }
+
+    pub(crate) fn onnx(&self, graph: &mut Graph, x: Samples, _y: Dims) -> onnx::Tensor {
+        let attributes = [&self.window.onnx()[..], &[("group", Attribute::Int(self.channels.groups as i64))]].concat();
+        let inputs: Vec<onnx::Tensor> = core::iter::once(x.tensor).chain((0..1 + usize::from(self.bias)).map(|i| graph.param(i))).collect();
+        graph.node("Conv", &inputs, &attributes)
     }
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {

@@ -8,6 +8,7 @@ use crate::cpu::steps::{Bank, ConvTranspose, Filters};
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
 use crate::kernels::geometry::grid;
+use crate::onnx::{Attribute, Graph, Samples, Tensor};
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Extent, Label, Layer, Message, Param, Problem, Reach, Size, Spec};
 use dfdx::prelude::{PermuteTo, ReshapeTo};
@@ -215,6 +216,23 @@ impl ConvTransposeSpec {
         let weight = weight.try_reshape_like(&(groups, outputs, inputs * taps))?;
         let bias = if self.bias { Some(site.param(1, &(self.channels.outputs,))?) } else { None };
         product(weight, patches, bias, y)
+    }
+
+    /// ONNX wants an output padding below the stride: zeros behind the image are so many strides of it.
+    pub(crate) fn onnx(&self, graph: &mut Graph, x: Samples, _y: Dims) -> Tensor {
+        let each_axis =
+            |of: fn(usize, usize) -> usize| self.window.space.axes([0, 1].map(|axis| of(self.output_padding[axis], self.window.stride[axis])));
+        let [strides, rest] = [each_axis(|padding, stride| padding / stride), each_axis(|padding, stride| padding % stride)];
+        let image = if strides.iter().any(|&strides| strides > 0) {
+            let nothing = vec![0; strides.len() + 2];
+            let pads = graph.ints(&[&nothing[..], &[0, 0], &strides].concat());
+            graph.node("Pad", &[x.tensor, pads], &[])
+        } else {
+            x.tensor
+        };
+        let own = [("group", Attribute::Int(self.channels.groups as i64)), ("output_padding", Attribute::Ints(rest))];
+        let inputs: Vec<Tensor> = core::iter::once(image).chain((0..1 + usize::from(self.bias)).map(|i| graph.param(i))).collect();
+        graph.node("ConvTranspose", &inputs, &[&self.window.onnx()[..], &own].concat())
     }
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {

@@ -6,6 +6,7 @@ use crate::cpu::{Planner, Value};
 use crate::engine::Flat;
 use crate::float::Float;
 use crate::noise::Noise;
+use crate::onnx::{Graph, Samples, Tensor};
 use crate::portable::Index;
 pub use crate::portable::{Site, Var};
 pub use crate::types::{Dims, Param};
@@ -63,6 +64,22 @@ pub trait Meaning: Send + Sync + 'static {
     /// # Errors
     /// Those of the device.
     fn forward<E: Float, D: Device<E>, T: Tape<E, D>>(&self, site: &Site<'_, E, D, T>, x: Var<E, D, T>, y: Dims) -> Result<Var<E, D, T>, D::Err>;
+
+    /// The layer as nodes of an ONNX graph, if it can be exported: `None` unless said otherwise.
+    ///
+    /// # Examples
+    /// That of the layer above, for which [`Graph::param`] is the parameter:
+    /// ```
+    /// use formwork::layers::custom::Dims;
+    /// use formwork::onnx::{Graph, Samples, Tensor};
+    ///
+    /// fn onnx(graph: &mut Graph, x: Samples, _y: Dims) -> Option<Tensor> {
+    ///     Some(graph.node("Mul", &[x.tensor, graph.param(0)], &[]))
+    /// }
+    /// ```
+    fn onnx(&self, _graph: &mut Graph, _x: Samples, _y: Dims) -> Option<Tensor> {
+        None
+    }
 }
 
 /// A layer of one's own, as data: see [`Meaning`] for an example.
@@ -195,6 +212,10 @@ impl CustomSpec {
         call.result.unwrap_or_else(|| unreachable!("`ErasedMeaning` knows every device of this crate"))
     }
 
+    pub(crate) fn onnx(&self, graph: &mut Graph, x: Samples, y: Dims) -> Option<Tensor> {
+        self.meaning.onnx(graph, x, y)
+    }
+
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {
         let params = self.params.iter().map(|param| param.dims.numel()).collect();
         planner.step(CustomStep { spec: *self, params, x: x.dims, y }, &[x], y)
@@ -208,6 +229,9 @@ impl CustomSpec {
 pub trait ErasedMeaning: Send + Sync {
     #[doc(hidden)]
     fn forward(&self, call: &mut dyn Any);
+
+    #[doc(hidden)]
+    fn onnx(&self, graph: &mut Graph, x: Samples, y: Dims) -> Option<Tensor>;
 }
 
 /// One use of a layer of one's own.
@@ -255,6 +279,10 @@ impl<M: Meaning> ErasedMeaning for M {
             try_device::<f32, dfdx::tensor::Cuda>(self, call);
             try_device::<f64, dfdx::tensor::Cuda>(self, call);
         }
+    }
+
+    fn onnx(&self, graph: &mut Graph, x: Samples, y: Dims) -> Option<Tensor> {
+        Meaning::onnx(self, graph, x, y)
     }
 }
 

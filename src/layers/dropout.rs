@@ -6,6 +6,7 @@ use crate::cpu::{Planner, Value};
 use crate::float::Float;
 use crate::kernels::simd::{Job, with_best};
 use crate::noise::Noise;
+use crate::onnx::{Graph, Samples, Tensor};
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Label, Layer, Message, Param, Problem, Reach, Spec};
 use dfdx::prelude::TryMul;
@@ -88,6 +89,11 @@ impl DropoutSpec {
         let factors = self.factors(site.noise(), y.numel());
         let factors = site.constant((0..numel).map(|i| factors.at(i)).collect(), (numel,))?;
         x.map(|x| x.try_mul(factors))
+    }
+
+    /// Nothing.
+    pub(crate) fn onnx(&self, _graph: &mut Graph, x: Samples, _y: Dims) -> Tensor {
+        x.tensor
     }
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {

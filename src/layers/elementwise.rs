@@ -3,6 +3,7 @@
 use crate::cpu::steps::Stage;
 use crate::engine::Flat;
 use crate::float::Float;
+use crate::onnx::{Graph, Tensor};
 use dfdx::tensor::Tape;
 use dfdx::tensor_ops::Device;
 
@@ -19,6 +20,9 @@ pub(crate) trait Elementwise: Copy + Send + Sync + 'static {
 
     /// `f` in dfdx operations.
     fn taped<E: Float, D: Device<E>, T: Tape<E, D>>(&self, x: Flat<E, D, T>) -> Result<Flat<E, D, T>, D::Err>;
+
+    /// `f` as ONNX nodes.
+    fn node(&self, graph: &mut Graph, x: Tensor) -> Tensor;
 }
 
 /// Answers the questions of a layer for an [`Elementwise`]: its label, how many FLOPs it takes for each number, and what is
@@ -67,6 +71,10 @@ macro_rules! elementwise {
                 _y: $crate::types::Dims,
             ) -> Result<$crate::portable::Var<E, D, T>, D::Err> {
                 x.map(|x| self.taped(x))
+            }
+
+            pub(crate) fn onnx(&self, graph: &mut $crate::onnx::Graph, x: $crate::onnx::Samples, _y: $crate::types::Dims) -> $crate::onnx::Tensor {
+                $crate::layers::elementwise::Elementwise::node(self, graph, x.tensor)
             }
 
             pub(crate) fn plan<E: $crate::float::Float>(

@@ -5,6 +5,7 @@ use super::generic;
 use crate::cpu::steps::{Backward, Forward, Step};
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
+use crate::onnx::{self, Graph, Samples};
 use crate::portable::{Site, Var, detached};
 use crate::types::{Dims, Init, Label, Layer, MAX_RANK, Message, Param, Problem, Reach, Size, Spec};
 use dfdx::prelude::{TryAdd, TryMul};
@@ -117,6 +118,10 @@ impl EmbeddingSpec {
         let constant = constant.try_mul(site.constant(fixed, (rows, d))?)?;
         let vectors = vectors.try_mul(site.constant(learned, (rows, d))?)?.try_add(constant)?;
         Ok(Var::new(vectors, samples, y)?.absorb(x).0)
+    }
+
+    pub(crate) fn onnx(&self, graph: &mut Graph, x: Samples, _y: Dims) -> onnx::Tensor {
+        graph.node("Gather", &[graph.param(0), x.tensor], &[])
     }
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {

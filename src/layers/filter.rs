@@ -6,6 +6,7 @@ use crate::cpu::steps::{Backward, Forward, Step};
 use crate::cpu::{Planner, Value};
 use crate::filters::{Border, Kernel, Plane};
 use crate::float::Float;
+use crate::onnx::{self, Graph, Samples};
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Label, Layer, Message, Param, Problem, Reach, Spec};
 use core::marker::PhantomData;
@@ -262,6 +263,14 @@ impl FilterSpec {
             Some(sum) => Var::new(sum, samples, y),
             None => Ok(x),
         }
+    }
+
+    pub(crate) fn onnx(&self, graph: &mut Graph, x: Samples, y: Dims) -> onnx::Tensor {
+        let products = self.plane::<f64>(y).products;
+        let parts =
+            products.iter().map(|[columns, rows]| graph.between_matrices([&columns.dense(), &rows.dense()], [y.size(1), y.size(2)], x.tensor));
+        let parts: Vec<onnx::Tensor> = parts.collect();
+        parts[1..].iter().fold(parts[0], |sum, &part| graph.node("Add", &[sum, part], &[]))
     }
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {

@@ -5,6 +5,7 @@ use super::leaf;
 use crate::engine::Flat;
 use crate::float::Float;
 use crate::kernels::exp;
+use crate::onnx::{Attribute, Graph, Tensor};
 use crate::portable::detached;
 use crate::types::Label;
 use core::f64::consts::{FRAC_1_PI, FRAC_1_SQRT_2, FRAC_2_PI};
@@ -77,6 +78,10 @@ impl Elementwise for Gelu {
         let (value, bell) = detached(bell)?;
         x.try_accurate_gelu()?.try_add(bell)?.try_sub(value)
     }
+
+    fn node(&self, graph: &mut Graph, x: Tensor) -> Tensor {
+        graph.node("Gelu", &[x], &[])
+    }
 }
 
 /// Beyond this the tangent is 1 to the last bit of an `f64`, and cubes do not overflow.
@@ -111,5 +116,9 @@ impl Elementwise for GeluTanh {
         let cube = near.retaped::<T>().try_powi(3)?.try_mul(E::of(CUBIC))?;
         let tangent = near.try_add(cube)?.try_mul(E::of(FRAC_2_PI.sqrt()))?.try_tanh()?;
         x.try_mul(tangent.try_add(E::one())?)?.try_mul(E::of(0.5))
+    }
+
+    fn node(&self, graph: &mut Graph, x: Tensor) -> Tensor {
+        graph.node("Gelu", &[x], &[("approximate", Attribute::Text("tanh"))])
     }
 }

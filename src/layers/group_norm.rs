@@ -3,10 +3,11 @@
 use super::Leaf;
 use super::generic;
 use super::groups;
-use super::normalization::{Epsilon, Normalization};
+use super::normalization::{Epsilon, Normalization, normalized};
 use crate::cpu::steps::Normalize;
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
+use crate::onnx::{Graph, Samples, Tensor};
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Label, Layer, Message, Param, Problem, Reach, Size, Spec};
 use dfdx::shapes::Const;
@@ -128,6 +129,24 @@ impl GroupNormSpec {
         y: Dims,
     ) -> Result<Var<E, D, T>, D::Err> {
         self.normalization(y).portable(site, x, y)
+    }
+
+    pub(crate) fn onnx(&self, graph: &mut Graph, x: Samples, y: Dims) -> Tensor {
+        let row = y.numel() / self.groups;
+        let rows = graph.reshape_samples(x.tensor, &[self.groups, row]);
+        let [ones, zeros] = [1.0, 0.0].map(|number| graph.constant(&vec![number; row], &[row]));
+        let rows = normalized(graph, [rows, ones, zeros], 1, self.epsilon);
+        let normal = graph.reshape_samples(rows, y.sizes());
+        if !self.affine {
+            return normal;
+        }
+        let per_channel: Vec<i64> = (0..y.rank()).map(|axis| if axis == 0 { self.channels as i64 } else { 1 }).collect();
+        let [weight, bias] = [0, 1].map(|i| {
+            let param = graph.param(i);
+            graph.reshape(param, &per_channel)
+        });
+        let scaled = graph.node("Mul", &[normal, weight], &[]);
+        graph.node("Add", &[scaled, bias], &[])
     }
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {

@@ -2,10 +2,11 @@
 
 use super::Leaf;
 use super::generic;
-use super::normalization::{Epsilon, Normalization};
+use super::normalization::{Epsilon, Normalization, normalized};
 use crate::cpu::steps::Normalize;
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
+use crate::onnx::{Graph, Samples, Tensor};
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Label, Layer, Message, Param, Problem, Reach, Size, Spec};
 use dfdx::shapes::Const;
@@ -152,6 +153,14 @@ impl LayerNormSpec {
         y: Dims,
     ) -> Result<Var<E, D, T>, D::Err> {
         self.normalization().portable(site, x, y)
+    }
+
+    pub(crate) fn onnx(&self, graph: &mut Graph, x: Samples, _y: Dims) -> Tensor {
+        let [weight, bias] = match self.affine {
+            true => [0, 1].map(|i| graph.param(i)),
+            false => [1.0, 0.0].map(|number| graph.constant(&vec![number; self.shape.numel()], self.shape.sizes())),
+        };
+        normalized(graph, [x.tensor, weight, bias], self.shape.rank(), self.epsilon)
     }
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {

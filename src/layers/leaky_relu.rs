@@ -4,6 +4,7 @@ use super::Leaf;
 use super::elementwise::{Elementwise, elementwise};
 use crate::engine::Flat;
 use crate::float::Float;
+use crate::onnx::{Attribute, Graph, Tensor};
 use crate::types::{Label, Layer, Problem, Spec};
 use dfdx::prelude::{ChooseFrom, TryGt, TryMul};
 use dfdx::tensor::Tape;
@@ -68,5 +69,9 @@ impl Elementwise for LeakyReluSpec {
         let positive = x.try_gt(E::zero())?;
         let below = x.retaped::<T>().try_mul(self.a::<E>())?;
         positive.try_choose(x, below)
+    }
+
+    fn node(&self, graph: &mut Graph, x: Tensor) -> Tensor {
+        graph.node("LeakyRelu", &[x], &[("alpha", Attribute::Float(self.a()))])
     }
 }

@@ -6,6 +6,7 @@ use crate::cpu::steps::Dense;
 use crate::cpu::{Planner, Value};
 use crate::engine::Flat;
 use crate::float::Float;
+use crate::onnx::{self, Attribute, Graph, Samples};
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Label, Layer, Message, Param, Problem, Reach, Size, Spec};
 use dfdx::prelude::{BroadcastTo, PermuteTo, TryAdd, TryMatMul};
@@ -98,6 +99,15 @@ impl LinearSpec {
         Ok(project(site, x, [0, self.out_features], self.bias.then_some(1))?.with_dims(y))
     }
 
+    pub(crate) fn onnx(&self, graph: &mut Graph, x: Samples, _y: Dims) -> onnx::Tensor {
+        let (weight, bias) = (graph.param(0), self.bias.then(|| graph.param(1)));
+        if x.dims.rank() > 1 {
+            return projected(graph, x.tensor, weight, bias);
+        }
+        let inputs: Vec<onnx::Tensor> = [x.tensor, weight].into_iter().chain(bias).collect();
+        graph.node("Gemm", &inputs, &[("transB", Attribute::Int(1))])
+    }
+
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {
         let rows_per_sample = x.dims.numel() / self.in_features;
         planner.step(Dense::new(rows_per_sample, [self.in_features, self.out_features], self.bias), &[x], y)
@@ -118,6 +128,16 @@ pub(crate) fn project<E: Float, D: Device<E>, T: Tape<E, D>>(
     let bias = bias.map(|bias| site.param(bias, &(outputs,))).transpose()?;
     let y = affine(x.view(&(rows, inputs))?, site.param(weight, &(outputs, inputs))?, bias)?; // [R, O]
     Var::new(y, samples, dims.with(dims.rank() - 1, outputs))
+}
+
+/// `x Wᵀ + b` on the last dimension, as ONNX nodes.
+pub(crate) fn projected(graph: &mut Graph, x: onnx::Tensor, weight: onnx::Tensor, bias: Option<onnx::Tensor>) -> onnx::Tensor {
+    let weight = graph.transpose(weight, &[1, 0]);
+    let y = graph.node("MatMul", &[x, weight], &[]); // [.., I] -> [.., O]
+    match bias {
+        Some(bias) => graph.node("Add", &[y, bias], &[]),
+        None => y,
+    }
 }
 
 /// A matrix on a device.

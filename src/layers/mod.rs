@@ -1,11 +1,12 @@
 //! The layers: one file for each family, always in the same order.
 //!
 //! A file begins with the layer's type and its page of documentation; then what the layer is as data, with its shape
-//! rule, its parameters and its cost; its meaning in dfdx operations; its steps on the CPU; its tests. This file only
+//! rule, its parameters and its cost; its meaning in dfdx operations; its ONNX nodes; its steps on the CPU; its tests. This file only
 //! dispatches.
 
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
+use crate::onnx::{Graph, Samples, Tensor};
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Label, Param, Parts, Problem, Reach};
 use dfdx::tensor::Tape;
@@ -134,6 +135,16 @@ macro_rules! leaves {
                     $(Leaf::$Ids(spec) => x.try_map_x(|x| spec.portable(site, x, y.x)),)*
                     $(Leaf::$Parts(spec) => spec.portable(site, x, y),)*
                 }
+            }
+
+            /// The layer as nodes of an ONNX graph; `y` are the shapes that come out. `None` if it has no such form.
+            pub(crate) fn onnx(&self, graph: &mut Graph, x: Parts<Samples>, y: Parts<Dims>) -> Option<Parts<Samples>> {
+                let tensor: Option<Tensor> = match self {
+                    $(Leaf::$Num(spec) => spec.onnx(graph, x.x, y.x).into(),)*
+                    $(Leaf::$Ids(spec) => spec.onnx(graph, x.x, y.x).into(),)*
+                    $(Leaf::$Parts(spec) => return Some(spec.onnx(graph, x, y)),)*
+                };
+                Some(x.with_x(Samples { tensor: tensor?, dims: y.x }))
             }
 
             /// The layer as steps on the CPU; `y` are the shapes that come out.

@@ -1,6 +1,7 @@
 //! What normalizations have in common.
 
 use crate::float::Float;
+use crate::onnx::{Attribute, Graph, Tensor};
 use crate::portable::{Site, Var};
 use crate::types::Dims;
 use dfdx::prelude::{BroadcastTo, ReshapeTo, TryAdd, TryMul};
@@ -61,4 +62,9 @@ impl Normalization {
         let bias = site.param(1, &(weights,))?.try_broadcast_like::<_, Axes2<0, 2>>(&shape)?;
         Var::new(normal.try_reshape_like(&shape)?.try_mul(weight)?.try_add(bias)?, samples, y)
     }
+}
+
+/// `w (x - mean) / √(variance + ε) + b` over the last `rank` dimensions, as an ONNX node of `[x, w, b]`.
+pub(super) fn normalized(graph: &mut Graph, inputs: [Tensor; 3], rank: usize, epsilon: f64) -> Tensor {
+    graph.node("LayerNormalization", &inputs, &[("axis", Attribute::Int(-(rank as i64))), ("epsilon", Attribute::Float(epsilon))])
 }

@@ -5,6 +5,7 @@ use super::{Leaf, gather, generic};
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
 use crate::kernels::geometry::grid;
+use crate::onnx::{Attribute, Graph, Samples, Tensor};
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Label, Layer, Message, Param, Problem, Reach, Size, Spec};
 use dfdx::shapes::Const;
@@ -278,6 +279,25 @@ impl PadSpec {
     ) -> Result<Var<E, D, T>, D::Err> {
         let dims = x.dims();
         gather::portable(site, x, y, dims.inner(0), || self.sources(dims, y))
+    }
+
+    pub(crate) fn onnx(&self, graph: &mut Graph, x: Samples, _y: Dims) -> Tensor {
+        let mode = match self.border {
+            Border::Zeros => "constant",
+            Border::Reflection => "reflect",
+            Border::Cropped => return self.cropped(graph, x),
+        };
+        let [begins, ends] = [0, 1].map(|side| self.space.axes([self.rows[side], self.columns[side]]));
+        let pads = graph.ints(&[&[0, 0][..], &begins, &[0, 0], &ends].concat());
+        graph.node("Pad", &[x.tensor, pads], &[("mode", Attribute::Text(mode))])
+    }
+
+    fn cropped(&self, graph: &mut Graph, x: Samples) -> Tensor {
+        let sizes = self.space.extent(x.dims);
+        let ends = [sizes[0] - self.rows[1], sizes[1] - self.columns[1]];
+        let [begins, ends] = [[self.rows[0], self.columns[0]], ends].map(|pair| graph.ints(&self.space.axes(pair)));
+        let axes = graph.ints(if self.space == Space::Signal { &[2] } else { &[2, 3] });
+        graph.node("Slice", &[x.tensor, begins, ends, axes], &[])
     }
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {

@@ -6,6 +6,7 @@ use super::window::{Space, Window};
 use super::{Leaf, generic};
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
+use crate::onnx::{Graph, Samples, Tensor};
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Label, Layer, Message, Param, Problem, Reach, Size, Spec};
 use dfdx::shapes::Const;
@@ -110,6 +111,12 @@ impl PatchEmbeddingSpec {
         let grid = self.grid(x.dims(), y);
         let patches = self.conv().portable(site, x, grid)?; // [D, H / P, W / P]
         Transpose.portable(site, patches.with_dims(Dims::new(&[y.size(1), y.size(0)])), y)
+    }
+
+    pub(crate) fn onnx(&self, graph: &mut Graph, x: Samples, y: Dims) -> Tensor {
+        let patches = self.conv().onnx(graph, x, self.grid(x.dims, y)); // [B, D, H / P, W / P]
+        let patches = graph.reshape_samples(patches, &[y.size(1), y.size(0)]);
+        graph.transpose(patches, &[0, 2, 1])
     }
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {

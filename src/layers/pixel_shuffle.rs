@@ -4,6 +4,7 @@ use super::{Leaf, gather, generic};
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
 use crate::kernels::geometry::grid;
+use crate::onnx::{Attribute, Graph, Samples, Tensor};
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Label, Layer, Message, Param, Problem, Reach, Size, Spec};
 use dfdx::shapes::Const;
@@ -137,6 +138,16 @@ impl PixelShuffleSpec {
     ) -> Result<Var<E, D, T>, D::Err> {
         let dims = x.dims();
         gather::portable(site, x, y, self.block(dims), || self.sources(dims, y))
+    }
+
+    pub(crate) fn onnx(&self, graph: &mut Graph, x: Samples, y: Dims) -> Tensor {
+        let r = self.factor;
+        if !self.inverse {
+            return graph.node("DepthToSpace", &[x.tensor], &[("blocksize", Attribute::Int(r as i64)), ("mode", Attribute::Text("CRD"))]);
+        }
+        let parts = graph.reshape_samples(x.tensor, &[x.dims.size(0), y.size(1), r, y.size(2), r]); // [B, C, H, R, W, R]
+        let parts = graph.transpose(parts, &[0, 1, 3, 5, 2, 4]); // [B, C, R, R, H, W]
+        graph.reshape_samples(parts, y.sizes())
     }
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {

@@ -7,6 +7,7 @@ use crate::cpu::steps::{Pool, Pooling, Stage};
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
 use crate::kernels::windows::Windows;
+use crate::onnx::{self, Attribute, Graph, Samples};
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Extent, Label, Layer, Message, Param, Problem, Reach, Size, Spec};
 use dfdx::prelude::{BroadcastTo, ChooseFrom, MinTo, PermuteTo, ReshapeTo, SumTo, TryEq, TryMul};
@@ -260,6 +261,17 @@ impl PoolSpec {
         }
     }
 
+    pub(crate) fn onnx(&self, graph: &mut Graph, x: Samples, _y: Dims) -> onnx::Tensor {
+        let window = self.window.onnx();
+        match self.kind {
+            Kind::Max => graph.node("MaxPool", &[x.tensor], &window),
+            Kind::Mean { count_padding } => {
+                let count_padding = ("count_include_pad", Attribute::Int(count_padding.into()));
+                graph.node("AveragePool", &[x.tensor], &[&window[..], &[count_padding]].concat())
+            }
+        }
+    }
+
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {
         let pooling = if matches!(self.kind, Kind::Max) { Pooling::Max } else { Pooling::Mean };
         let y = planner.step(Pool { windows: self.windows(x.dims, y), pooling }, &[x], y);
@@ -326,9 +338,29 @@ impl AdaptiveAvgPool2dSpec {
         mean(&self.windows(x.dims()), site, x, y)
     }
 
+    pub(crate) fn onnx(&self, graph: &mut Graph, x: Samples, _y: Dims) -> onnx::Tensor {
+        let Some(grid) = self.grid else {
+            let axes = graph.ints(&[2, 3]);
+            return graph.node("ReduceMean", &[x.tensor, axes], &[("keepdims", Attribute::Int(0))]);
+        };
+        let [rows, columns] = [0, 1].map(|axis| shares(x.dims.size(1 + axis), grid[axis]));
+        let [height, width] = [x.dims.size(1), x.dims.size(2)];
+        graph.between_matrices([&rows, &columns], [height, width], x.tensor)
+    }
+
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {
         planner.step(Pool { windows: self.windows(x.dims), pooling: Pooling::Mean }, &[x], y)
     }
+}
+
+/// The matrix that makes `places` means of `size` numbers.
+fn shares(size: usize, places: usize) -> Vec<f64> {
+    let windows = Windows::adaptive([1, size], [1, places]);
+    let mut matrix = vec![0.0; places * size];
+    for (window, row) in windows.iter().zip(matrix.chunks_exact_mut(size)) {
+        window.pixels.iter().for_each(|&pixel| row[pixel as usize] = 1.0 / window.divisor as f64);
+    }
+    matrix
 }
 
 /// What all windows see, `[K, C H' W' B]`, where `K` is the size of the largest; smaller ones are filled with `padding`.

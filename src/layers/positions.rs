@@ -5,6 +5,7 @@ use crate::cpu::steps::{Backward, Forward, Step};
 use crate::cpu::{Planner, Stream, Value};
 use crate::engine::Flat;
 use crate::float::Float;
+use crate::onnx::{self, Graph, Samples};
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Init, Label, Layer, Message, Param, Problem, Reach, Size, Spec};
 use dfdx::prelude::{BroadcastTo, ReshapeTo, TryAdd};
@@ -134,6 +135,18 @@ impl PositionsSpec {
             }
         };
         Var::new(sum, samples, y)
+    }
+
+    pub(crate) fn onnx(&self, graph: &mut Graph, x: Samples, y: Dims) -> onnx::Tensor {
+        let added = match *self {
+            PositionsSpec::Sinusoidal => graph.constant(&waves(y), y.sizes()),
+            PositionsSpec::Learned { places, .. } if places == y.size(0) => graph.param(0),
+            PositionsSpec::Learned { .. } => {
+                let weight = graph.param(0);
+                graph.slice(weight, 0, [0, y.size(0)])
+            }
+        };
+        graph.node("Add", &[x.tensor, added], &[])
     }
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {

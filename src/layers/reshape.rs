@@ -3,6 +3,7 @@
 use super::Leaf;
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
+use crate::onnx::{Graph, Samples, Tensor};
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Label, Layer, Message, Param, Plain, Problem, Reach, Spec};
 use core::marker::PhantomData;
@@ -99,6 +100,10 @@ impl ReshapeSpec {
         y: Dims,
     ) -> Result<Var<E, D, T>, D::Err> {
         Ok(x.with_dims(y))
+    }
+
+    pub(crate) fn onnx(&self, graph: &mut Graph, x: Samples, y: Dims) -> Tensor {
+        graph.reshape_samples(x.tensor, y.sizes())
     }
 
     /// No step: the value is looked at in another way.

@@ -6,6 +6,7 @@ use crate::cpu::steps::Map;
 use crate::cpu::{Planner, Value};
 use crate::engine::Flat;
 use crate::float::Float;
+use crate::onnx::{Graph, Samples, Tensor};
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Label, Layer, Param, Problem, Reach, Spec};
 use dfdx::prelude::TryMul;
@@ -122,6 +123,10 @@ impl ScaleSpec {
         x.map(|x| self.taped(x))
     }
 
+    pub(crate) fn onnx(&self, graph: &mut Graph, x: Samples, _y: Dims) -> Tensor {
+        self.node(graph, x.tensor)
+    }
+
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {
         planner.step(Map(*self), &[x], y)
     }
@@ -140,5 +145,10 @@ impl Elementwise for ScaleSpec {
 
     fn taped<E: Float, D: Device<E>, T: Tape<E, D>>(&self, x: Flat<E, D, T>) -> Result<Flat<E, D, T>, D::Err> {
         x.try_mul(self.factor::<E>())
+    }
+
+    fn node(&self, graph: &mut Graph, x: Tensor) -> Tensor {
+        let factor = graph.constant(&[self.factor()], &[]);
+        graph.node("Mul", &[x, factor], &[])
     }
 }

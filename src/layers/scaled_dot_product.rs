@@ -4,6 +4,7 @@ use super::Leaf;
 use crate::cpu::steps::{Attend, Heads, Operand};
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
+use crate::onnx::{self, Attribute, Graph, Samples};
 use crate::portable::{Site, Var, detached};
 use crate::types::{Dims, Label, Layer, Message, Param, Parts, Problem, Reach, Slot, Spec};
 use core::ops::Range;
@@ -159,6 +160,19 @@ impl ScaledDotProductSpec {
         })
     }
 
+    pub(crate) fn onnx(&self, graph: &mut Graph, x: Parts<Samples>, y: Parts<Dims>) -> Parts<Samples> {
+        let Some(&memory) = x.beside(Slot::Memory) else { unreachable!("a network is checked before it is exported") };
+        let scores = self.scores(x.x.dims, memory.dims);
+        let [d, width] = [x.x.dims, memory.dims].map(|dims| dims.size(dims.rank() - 1));
+        let q = graph.reshape_samples(x.x.tensor, &[scores.heads, scores.queries, d]); // [B, H, T, d]
+        let memory = graph.reshape_samples(memory.tensor, &[scores.heads, scores.keys, width]);
+        let [k, v] = [[0, d], [d, width]].map(|columns| graph.slice(memory, 3, columns)); // [B, H, S, d], [B, H, S, dv]
+        let [padding, mask] = [Slot::MemoryPadding, Slot::AttentionMask].map(|slot| x.beside(slot).map(|side| side.tensor));
+        let means = scores.onnx(graph, [q, k, v], Hidden { padding, mask });
+        let tensor = graph.reshape_samples(means, y.x.sizes());
+        x.with_x(Samples { tensor, dims: y.x })
+    }
+
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Parts<Value>, y: Parts<Dims>) -> Parts<Value> {
         let Some(&memory) = x.beside(Slot::Memory) else { unreachable!("a network is checked before it is lowered") };
         let scores = self.scores(x.x.dims, memory.dims);
@@ -240,6 +254,44 @@ impl Scores {
         };
         site.show([self.heads, self.queries, self.keys], || weights.as_vec());
         weights.try_matmul(v) // [B, H, T, dv]
+    }
+
+    /// The same as ONNX nodes.
+    pub(crate) fn onnx(&self, graph: &mut Graph, [q, k, v]: [onnx::Tensor; 3], hidden: Hidden<onnx::Tensor>) -> onnx::Tensor {
+        let k = graph.transpose(k, &[0, 1, 3, 2]); // [B, H, d, S]
+        let (products, scale) = (graph.node("MatMul", &[q, k], &[]), graph.constant(&[self.scale], &[]));
+        let mut scores = graph.node("Mul", &[products, scale], &[]); // [B, H, T, S]
+        if let Some(mask) = hidden.mask {
+            let mask = graph.reshape_samples(mask, &[self.heads, self.queries, self.keys]);
+            scores = graph.node("Add", &[scores, mask], &[]);
+        }
+        let softmax = |graph: &mut Graph, scores| graph.node("Softmax", &[scores], &[("axis", Attribute::Int(3))]);
+        let weights = match self.hiding(graph, hidden.padding) {
+            None => softmax(graph, scores),
+            Some(hiding) => {
+                let (far, one) = (graph.constant(&[FAR], &[]), graph.constant(&[1.0], &[]));
+                let far = graph.node("Mul", &[hiding, far], &[]);
+                let scores = graph.node("Add", &[scores, far], &[]);
+                let (weights, open) = (softmax(graph, scores), graph.node("Sub", &[one, hiding], &[]));
+                // Where no key is left the softmax knows nothing of it, and the product makes zeros.
+                graph.node("Mul", &[weights, open], &[])
+            }
+        };
+        graph.node("MatMul", &[weights, v], &[]) // [B, H, T, dv]
+    }
+
+    /// 1 where a query does not attend to a key and 0 elsewhere, if there is any such place; it broadcasts to `[B, H, T, S]`.
+    fn hiding(&self, graph: &mut Graph, padding: Option<onnx::Tensor>) -> Option<onnx::Tensor> {
+        let padding = padding.map(|padding| graph.reshape_samples(padding, &[1, 1, self.keys]));
+        let ahead = self.causal.then(|| {
+            let is_ahead = |i: usize| f64::from(u8::from(i % self.keys >= self.seen(0..i / self.keys + 1)));
+            let ahead: Vec<f64> = (0..self.queries * self.keys).map(is_ahead).collect();
+            graph.constant(&ahead, &[self.queries, self.keys])
+        });
+        match (padding, ahead) {
+            (Some(padding), Some(ahead)) => Some(graph.node("Max", &[padding, ahead], &[])),
+            (padding, ahead) => padding.or(ahead),
+        }
     }
 
     /// 1 where a query attends to a key and 0 elsewhere, if there is any such place.

@@ -4,6 +4,7 @@ use super::Leaf;
 use crate::cpu::steps::{Backward, Forward, Step};
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
+use crate::onnx::{Attribute, Graph, Samples, Tensor};
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Label, Layer, Param, Parts, Problem, Reach, Slot, Spec};
 use dfdx::prelude::{BroadcastTo, SumTo, TryMul};
@@ -126,6 +127,45 @@ impl SequencePoolSpec {
             let sum = x.view(&shape)?.try_mul(weights)?.try_sum::<(usize, usize), Axis<1>>()?; // [B, T, D] -> [B, D]
             Var::new(sum, samples, y.x)
         })
+    }
+
+    pub(crate) fn onnx(&self, graph: &mut Graph, x: Parts<Samples>, y: Parts<Dims>) -> Parts<Samples> {
+        let len = x.x.dims.size(0);
+        let tensor = match (self, x.beside(Slot::Padding)) {
+            (_, Some(&padding)) => self.padded(graph, x.x, padding.tensor, len),
+            (SequencePoolSpec::Mean, None) => {
+                let axis = graph.ints(&[1]);
+                graph.node("ReduceMean", &[x.x.tensor, axis], &[("keepdims", Attribute::Int(0))])
+            }
+            (SequencePoolSpec::Last, None) => {
+                let last = graph.slice(x.x.tensor, 1, [len - 1, len]);
+                graph.reshape_samples(last, y.x.sizes())
+            }
+        };
+        x.with_x(Samples { tensor, dims: y.x })
+    }
+
+    /// A weighted sum of the places, of which those that are padding count nothing.
+    fn padded(&self, graph: &mut Graph, x: Samples, padding: Tensor, len: usize) -> Tensor {
+        let (one, axis) = (graph.constant(&[1.0], &[]), graph.ints(&[1]));
+        let kept = graph.node("Sub", &[one, padding], &[]); // [B, T]
+        let weights = match self {
+            SequencePoolSpec::Mean => {
+                let count = graph.node("ReduceSum", &[kept, axis], &[]); // [B, 1]
+                let count = graph.node("Max", &[count, one], &[]);
+                graph.node("Div", &[kept, count], &[])
+            }
+            // The last one is the first of those that are counted from the end.
+            SequencePoolSpec::Last => {
+                let counted = graph.node("CumSum", &[kept, axis], &[("reverse", Attribute::Int(1))]);
+                let is_last = graph.node("Equal", &[counted, one], &[]);
+                let zero = graph.constant(&[0.0], &[]);
+                graph.node("Where", &[is_last, kept, zero], &[])
+            }
+        };
+        let weights = graph.reshape_samples(weights, &[len, 1]);
+        let weighted = graph.node("Mul", &[x.tensor, weights], &[]);
+        graph.node("ReduceSum", &[weighted, axis], &[("keepdims", Attribute::Int(0))])
     }
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Parts<Value>, y: Parts<Dims>) -> Parts<Value> {

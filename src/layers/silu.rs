@@ -5,6 +5,7 @@ use super::leaf;
 use crate::engine::Flat;
 use crate::float::Float;
 use crate::kernels::exp;
+use crate::onnx::{Graph, Tensor};
 use crate::types::Label;
 use dfdx::prelude::TryMul;
 use dfdx::tensor::Tape;
@@ -44,5 +45,10 @@ impl Elementwise for Silu {
 
     fn taped<E: Float, D: Device<E>, T: Tape<E, D>>(&self, x: Flat<E, D, T>) -> Result<Flat<E, D, T>, D::Err> {
         x.retaped::<T>().try_mul(x.try_sigmoid()?)
+    }
+
+    fn node(&self, graph: &mut Graph, x: Tensor) -> Tensor {
+        let sigmoid = graph.node("Sigmoid", &[x], &[]);
+        graph.node("Mul", &[x, sigmoid], &[])
     }
 }

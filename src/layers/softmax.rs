@@ -7,6 +7,7 @@ use crate::float::Float;
 use crate::kernels::exp::exp;
 use crate::kernels::simd::{Job, with_best};
 use crate::kernels::sum::{dot, largest, sum};
+use crate::onnx::{Attribute, Graph, Samples, Tensor};
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Label, Layer, Message, Param, Problem, Reach, Spec};
 use dfdx::shapes::Axis;
@@ -123,6 +124,11 @@ impl SoftmaxSpec {
         let x = x.view(&shape)?; // [.., axis, ..]
         let out = if self.log { x.try_log_softmax::<Axis<1>>()? } else { x.try_softmax::<Axis<1>>()? };
         Var::new(out, samples, y)
+    }
+
+    pub(crate) fn onnx(&self, graph: &mut Graph, x: Samples, y: Dims) -> Tensor {
+        let axis = if self.axis == LAST { y.rank() } else { 1 + self.axis };
+        graph.node(if self.log { "LogSoftmax" } else { "Softmax" }, &[x.tensor], &[("axis", Attribute::Int(axis as i64))])
     }
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {

@@ -5,6 +5,7 @@ use super::leaf;
 use crate::engine::Flat;
 use crate::float::Float;
 use crate::kernels::exp;
+use crate::onnx::{Graph, Tensor};
 use crate::types::Label;
 use dfdx::tensor::Tape;
 use dfdx::tensor_ops::Device;
@@ -42,5 +43,9 @@ impl Elementwise for Tanh {
 
     fn taped<E: Float, D: Device<E>, T: Tape<E, D>>(&self, x: Flat<E, D, T>) -> Result<Flat<E, D, T>, D::Err> {
         x.try_tanh()
+    }
+
+    fn node(&self, graph: &mut Graph, x: Tensor) -> Tensor {
+        graph.node("Tanh", &[x], &[])
     }
 }

@@ -4,6 +4,7 @@ use super::leaf;
 use crate::cpu::steps::{Backward, Forward, Step};
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
+use crate::onnx::{Graph, Samples, Tensor};
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Label, Param, Problem, Reach};
 use dfdx::prelude::PermuteTo;
@@ -69,6 +70,10 @@ impl Transpose {
         let samples = x.samples();
         let x = x.view(&(samples, y.size(1), y.size(0)))?;
         Var::new(x.try_permute::<(usize, usize, usize), Axes3<0, 2, 1>>()?, samples, y) // [B, i, j] -> [B, j, i]
+    }
+
+    pub(crate) fn onnx(&self, graph: &mut Graph, x: Samples, _y: Dims) -> Tensor {
+        graph.transpose(x.tensor, &[0, 2, 1])
     }
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {

@@ -5,6 +5,7 @@ use crate::cpu::steps::{Backward, Forward, Step};
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
 use crate::kernels::geometry::grid;
+use crate::onnx::{Attribute, Graph, Samples, Tensor};
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Extent, Label, Layer, Param, Problem, Reach, Spec};
 use dfdx::prelude::{BroadcastTo, ReshapeTo, TryMatMul};
@@ -171,6 +172,23 @@ impl Upsample2dSpec {
         let rows = site.constant(rows, (height, h))?.try_broadcast_like::<_, Axis<0>>(&(images, height, h))?;
         let wide = x.view(&(images * h, w))?.try_matmul(columns)?.try_reshape_like(&(images, h, width))?;
         Var::new(rows.put_tape(T::default()).try_matmul(wide)?, samples, y)
+    }
+
+    pub(crate) fn onnx(&self, graph: &mut Graph, x: Samples, y: Dims) -> Tensor {
+        let sizes: Vec<i64> = y.sizes()[1..].iter().map(|&size| size as i64).collect();
+        let sizes = graph.ints(&sizes);
+        let (mode, places) = match self.mode {
+            Mode::Nearest => ("nearest", "asymmetric"),
+            Mode::Bilinear => ("linear", "half_pixel"),
+            Mode::BilinearAligned => ("linear", "align_corners"),
+        };
+        let attributes = [
+            ("mode", Attribute::Text(mode)),
+            ("coordinate_transformation_mode", Attribute::Text(places)),
+            ("nearest_mode", Attribute::Text("floor")),
+            ("axes", Attribute::Ints(vec![2, 3])),
+        ];
+        graph.node("Resize", &[x.tensor, Tensor::ABSENT, Tensor::ABSENT, sizes], &attributes)
     }
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {

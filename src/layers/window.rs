@@ -1,6 +1,7 @@
 //! What convolutions and pools have in common: a kernel that walks over an image, or along a signal.
 
 use crate::kernels::geometry::Geometry;
+use crate::onnx::Attribute;
 use crate::types::{Dims, Message, Problem, Reach};
 
 /// What a layer works on. A signal `[C, L]` is an image `[C, 1, L]` to all that computes.
@@ -42,6 +43,14 @@ impl Space {
         match self {
             Space::Signal => [1, x.size(1)],
             Space::Image => [x.size(1), x.size(2)],
+        }
+    }
+
+    /// Height and width, or of a signal its length alone, as ONNX counts dimensions.
+    pub(crate) fn axes(self, [height, width]: [usize; 2]) -> Vec<i64> {
+        match self {
+            Space::Signal => vec![width as i64],
+            Space::Image => vec![height as i64, width as i64],
         }
     }
 
@@ -158,6 +167,17 @@ impl Window {
             dilation: self.dilation,
             output: self.space.extent(output),
         }
+    }
+
+    /// What ONNX wants to know of it.
+    pub(super) fn onnx(&self) -> Vec<(&'static str, Attribute)> {
+        let axes = |pair| self.space.axes(pair);
+        vec![
+            ("kernel_shape", Attribute::Ints(axes(self.kernel_size))),
+            ("strides", Attribute::Ints(axes(self.stride))),
+            ("pads", Attribute::Ints(axes(self.padding).repeat(2))),
+            ("dilations", Attribute::Ints(axes(self.dilation))),
+        ]
     }
 
     /// How many taps the kernel has.

@@ -2,13 +2,14 @@
 //!
 //! - this file: what all of them have in common, as data, and how they are stacked;
 //! - `rnn`, `lstm`, `gru`: a cell each, its gates forward and back;
-//! - `scan`: the walk over time on the CPU; `taped`: the same in dfdx operations;
+//! - `scan`: the walk over time on the CPU; `taped`: the same in dfdx operations; `symbolic`: the same in ONNX nodes;
 //! - `wrap`: both directions, states given and returned, the last step alone.
 
 mod gru;
 mod lstm;
 mod rnn;
 mod scan;
+mod symbolic;
 mod taped;
 mod wrap;
 
