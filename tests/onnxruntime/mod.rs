@@ -90,7 +90,7 @@ where
 fn drawn<E: Float>(tensors: &[NamedParam], mut numbers: Vec<E>) -> Vec<E> {
     let mut noise = uniform(1);
     for tensor in tensors.iter().filter(|tensor| matches!(tensor.init, Init::Constant(_))) {
-        numbers[tensor.range()].iter_mut().zip(&mut noise).for_each(|(x, u)| *x = *x + E::of(0.4 * (u - 0.5)));
+        numbers[tensor.range()].iter_mut().zip(&mut noise).for_each(|(x, u)| *x += E::of(0.4 * (u - 0.5)));
     }
     numbers
 }
