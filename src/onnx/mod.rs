@@ -1,6 +1,6 @@
 //! Networks as ONNX files, for onnxruntime and whatever else reads them.
 //!
-//! [`Model::export_onnx`](crate::Model::export_onnx) writes the network with its parameters, as it computes outside of training:
+//! `Model::export_onnx` writes the network with its parameters, as it computes outside of training:
 //! dropout is gone, and batch norm uses its running statistics. Losses are not part of it. The feature `onnx` has it;
 //! [`Model::onnx`](crate::Model::onnx), the same as data, is there without.
 //!

@@ -67,7 +67,7 @@ impl Walk<'_> {
     }
 
     fn run_leaf(&mut self, leaf: &Leaf, x: Parts<Samples>) -> Result<Parts<Samples>, Error> {
-        let Some(named) = self.leaves.next() else { unreachable!("there are as many layers as layers") };
+        let Some(named) = self.leaves.next() else { unreachable!("every layer that computes has a name") };
         let params = named.tensors().iter().filter_map(|param| self.param(param)).collect();
         self.graph.enter(named.name(), params);
         let before = self.graph.nodes.len();

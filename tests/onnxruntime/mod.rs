@@ -2,6 +2,7 @@
 
 use formwork::cpu::Static;
 use formwork::engine::{Architecture, Engine, State};
+use formwork::onnx::Initializer;
 use formwork::prelude::*;
 use formwork::types::{Dims, Init, NamedParam, Parts, Slot};
 use serde_json::{Value, json};
@@ -34,6 +35,10 @@ impl Cases {
         let mut model = Model::<N, E, Cpu>::new(7);
         model.set_parameters(&drawn(&N::parameters(), model.parameters())).unwrap();
         model.set_buffers(&drawn(&N::buffers(), model.buffers())).unwrap();
+        let graph = model.onnx().unwrap_or_else(|error| panic!("{name}: {error}"));
+        let is_read = |initializer: &&Initializer| graph.nodes().iter().any(|node| node.inputs.contains(&initializer.tensor));
+        let idle = graph.initializers().iter().find(|initializer| !is_read(initializer));
+        assert!(idle.is_none(), "{name}: no node reads {idle:?}");
         let file = format!("{}.onnx", self.cases.len());
         model.export_onnx(self.folder.path().join(&file)).unwrap_or_else(|error| panic!("{name}: {error}"));
         let state = State { parameters: model.parameters(), buffers: model.buffers() };
