@@ -38,7 +38,9 @@
 //! | [`regression`] | ridge, lasso and logistic regression on plain numbers, in closed form and by descent. |
 //! | [`filters`] | classical filters of images, and convolution as a matrix. |
 //! | [`data`] | data sets whose shapes are types; the digits, tables, IDX files. |
-//! | `checkpoint`, `summary`, `statistics`, `gradient_check` | files of parameters, the table of a network, signals and gradients layer by layer, gradients against differences. |
+//! | [`AsModule`] | the same network inside a model of dfdx. |
+//! | `plot` | curves, matrices, images and histograms as SVG and PNG, with the feature `plot`. |
+//! | `checkpoint`, `summary`, `diagram`, `statistics`, `gradient_check` | files of parameters, the table and the drawing of a network, signals and gradients layer by layer, gradients against differences. |
 //! | `formwork-derive` | the macros: they place each check on the tokens of the layer it is about. |
 //!
 //! A sample may be a value with others beside it: padding, a second sequence, states. It travels as [`Parts`](types::Parts)
