@@ -39,9 +39,10 @@
 //! | [`filters`] | classical filters of images, and convolution as a matrix. |
 //! | [`data`] | data sets whose shapes are types, and what they are read from: the digits, CSV, IDX and NumPy files, images, text. |
 //! | [`trainer`], [`metrics`] | training that takes care of itself, with checkpoints and history, and the numbers that say how good it is. |
-//! | [`onnx`] | networks as ONNX graphs and files. |
-//! | [`pytorch`] | weights from PyTorch and back, where names or layouts differ. |
-//! | `checkpoint`, `summary`, `statistics`, `gradient_check` | files of parameters, the table of a network, signals and gradients layer by layer, gradients against differences. |
+//! | [`pytorch`], [`onnx`] | weights from PyTorch and back, where names or layouts differ; networks as ONNX graphs and files. |
+//! | [`AsModule`] | the same network inside a model of dfdx. |
+//! | `plot` | curves, matrices, images and histograms as SVG and PNG, with the feature `plot`. |
+//! | `checkpoint`, `checksum`, `summary`, `diagram`, `statistics`, `gradient_check` | files of parameters and whether they are whole, the table and the drawing of a network, signals and gradients layer by layer, gradients against differences. |
 //! | `formwork-derive` | the macros: they place each check on the tokens of the layer it is about. |
 //!
 //! A sample may be a value with others beside it: padding, a second sequence, states. It travels as [`Parts`](types::Parts)

@@ -64,7 +64,7 @@ use std::sync::{Arc, OnceLock};
 /// use dfdx::nn::modules;
 /// use dfdx::prelude::*;
 /// use formwork::layers::custom::*;
-/// use formwork::prelude::{Float, Model, Spec, network};
+/// use formwork::prelude::{Float, Network, Spec, network};
 ///
 /// struct Foreign;
 ///
