@@ -103,8 +103,17 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub fn new<E: Float>(name: String, shape: Vec<usize>, role: Role, numbers: &[E]) -> Self {
-        Entry { name, shape, dtype: dtype::<E>(role), bytes: to_bytes(role, numbers) }
+    /// `dtype` is what the model computes with; a counter is a whole number all the same, as in PyTorch.
+    pub fn new(name: String, shape: Vec<usize>, (role, dtype): (Role, Dtype), numbers: &[f64]) -> Self {
+        if role == Role::Counter {
+            let bytes = numbers.iter().flat_map(|&x| (x as i64).to_le_bytes()).collect();
+            return Entry { name, shape, dtype: Dtype::I64, bytes };
+        }
+        let bytes = match dtype {
+            Dtype::F32 => numbers.iter().flat_map(|&x| (x as f32).to_le_bytes()).collect(),
+            _ => numbers.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        };
+        Entry { name, shape, dtype, bytes }
     }
 
     pub fn facts(&self) -> Facts<'_> {
@@ -144,43 +153,28 @@ fn pickled(path: &Path) -> Error {
     Error::Format { file, expected: "a safetensors file".to_owned(), given }
 }
 
-/// The type of a tensor's numbers in a file: a counter is a whole number, as in PyTorch.
-fn dtype<E: Float>(role: Role) -> Dtype {
-    if role == Role::Counter { Dtype::I64 } else { E::DTYPE }
-}
-
-fn to_bytes<E: Float>(role: Role, numbers: &[E]) -> Vec<u8> {
-    if role == Role::Counter {
-        return numbers.iter().flat_map(|x| (x.f64() as i64).to_le_bytes()).collect();
-    }
-    E::to_le_bytes(numbers)
-}
-
-fn counts<E: Float>(bytes: &[u8]) -> Vec<E> {
+/// Numbers of so many bytes each.
+fn decoded<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f64) -> Vec<f64> {
     let (chunks, _) = bytes.as_chunks();
-    chunks.iter().map(|chunk| E::of(i64::from_le_bytes(*chunk) as f64)).collect()
+    chunks.iter().map(|chunk| number(*chunk)).collect()
 }
 
-/// Numbers of two bytes each.
-fn halves<E: Float>(bytes: &[u8], number: impl Fn([u8; 2]) -> f64) -> Vec<E> {
-    let (chunks, _) = bytes.as_chunks();
-    chunks.iter().map(|chunk| E::of(number(*chunk))).collect()
-}
-
-/// The numbers of a tensor, for a parameter or buffer.
-pub(crate) fn numbers<E: Float>(view: &TensorView<'_>, param: &NamedParam) -> Result<Vec<E>, Mismatch> {
-    let name = || param.name.clone();
-    let numbers: Vec<E> = match view.dtype() {
-        dtype if dtype == E::DTYPE => E::from_le_bytes(view.data()),
-        Dtype::I64 if param.role == Role::Counter => counts(view.data()),
-        Dtype::F32 => <f32 as Float>::from_le_bytes(view.data()).into_iter().map(|x| E::of(x.into())).collect(),
-        Dtype::F64 => <f64 as Float>::from_le_bytes(view.data()).into_iter().map(E::of).collect(),
-        Dtype::F16 => halves(view.data(), |bytes| f16::from_le_bytes(bytes).into()),
-        Dtype::BF16 => halves(view.data(), |bytes| bf16::from_le_bytes(bytes).into()),
+/// The numbers of a tensor, for a parameter or buffer of a model that computes with `dtype`: finite there too.
+pub(crate) fn numbers(view: &TensorView<'_>, param: &NamedParam, dtype: Dtype) -> Result<Vec<f64>, Mismatch> {
+    let (name, data) = (|| param.name.clone(), view.data());
+    let mut numbers: Vec<f64> = match view.dtype() {
+        Dtype::I64 if param.role == Role::Counter => decoded(data, |bytes| i64::from_le_bytes(bytes) as f64),
+        Dtype::F32 => decoded(data, |bytes| f32::from_le_bytes(bytes).into()),
+        Dtype::F64 => decoded(data, f64::from_le_bytes),
+        Dtype::F16 => decoded(data, |bytes| f16::from_le_bytes(bytes).into()),
+        Dtype::BF16 => decoded(data, |bytes| bf16::from_le_bytes(bytes).into()),
         other => return Err(Mismatch::Type { name: name(), given: format!("{other:?}") }),
     };
+    if dtype == Dtype::F32 {
+        numbers.iter_mut().for_each(|x| *x = f64::from(*x as f32));
+    }
     match numbers.iter().find(|x| !x.is_finite()) {
-        Some(x) => Err(Mismatch::NotFinite { name: name(), given: x.f64() }),
+        Some(&given) => Err(Mismatch::NotFinite { name: name(), given }),
         None => Ok(numbers),
     }
 }

@@ -9,8 +9,8 @@ use crate::engine::{Backend, Engine};
 use crate::error::{Error, Mismatch};
 use crate::float::Float;
 use crate::model::Model;
-use crate::types::{Dims, NamedParam, Network, Role, tensors, tied};
-use safetensors::SafeTensors;
+use crate::types::{Dims, NamedParam, Network, Role, Spec, tensors, tied};
+use safetensors::{Dtype, SafeTensors};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -34,25 +34,36 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
 
     /// The same for a file that was read; `path` is what errors call it.
     pub(crate) fn load_data(&mut self, data: &[u8], path: &Path, import: &Import) -> Result<Report, Error> {
-        let mut reading = Reading::of(open(path, data)?, import);
-        import.check(path, reading.left.keys())?;
-        let (params, tied) = (tensors(N::SPEC), tied(N::SPEC));
-        let (mut parameters, mut buffers) = (self.parameters(), self.buffers());
-        for (param, source) in params.iter().zip(reading.sources(&params, &tied)) {
-            let place = if param.role == Role::Trained { &mut parameters } else { &mut buffers };
-            reading.read(param, source, &mut place[param.range()]);
-        }
-        for param in &tied {
-            reading.compare(param, &parameters[param.range()]);
-        }
-        let (mismatches, report) = reading.finish(&params);
-        if !mismatches.is_empty() {
-            return Err(Error::Parameters { path: path.to_owned(), network: N::NAME, mismatches });
-        }
+        let mut numbers = [self.parameters(), self.buffers()].map(|own| own.into_iter().map(E::f64).collect());
+        let report = read((path, data), import, (N::SPEC, E::DTYPE), &mut numbers);
+        let report = report?.map_err(|mismatches| Error::Parameters { path: path.to_owned(), network: N::NAME, mismatches })?;
+        let [parameters, buffers] = numbers.map(|all: Vec<f64>| all.into_iter().map(E::of).collect::<Vec<E>>());
         self.set_parameters(&parameters)?;
         self.set_buffers(&buffers)?;
         Ok(report)
     }
+}
+
+/// Reads the parameters and buffers of a network that computes with `dtype`. It does so in `f64`, where every `f32` is what it is,
+/// so that this is compiled once and not for every model.
+fn read(
+    (path, data): (&Path, &[u8]),
+    import: &Import,
+    (spec, dtype): (&'static Spec, Dtype),
+    [parameters, buffers]: &mut [Vec<f64>; 2],
+) -> Result<Result<Report, Vec<Mismatch>>, Error> {
+    let mut reading = Reading::of(open(path, data)?, import, dtype);
+    import.check(path, reading.left.keys())?;
+    let (params, tied) = (tensors(spec), tied(spec));
+    for (param, source) in params.iter().zip(reading.sources(&params, &tied)) {
+        let place = if param.role == Role::Trained { &mut *parameters } else { &mut *buffers };
+        reading.read(param, source, &mut place[param.range()]);
+    }
+    for param in &tied {
+        reading.compare(param, &parameters[param.range()]);
+    }
+    let (mismatches, report) = reading.finish(&params);
+    Ok(if mismatches.is_empty() { Ok(report) } else { Err(mismatches) })
 }
 
 /// Where a parameter is in a file.
@@ -66,6 +77,8 @@ struct Source {
 struct Reading<'a> {
     file: SafeTensors<'a>,
     import: &'a Import,
+    /// What the model computes with.
+    dtype: Dtype,
     /// The tensors that no parameter has asked for, and their shapes.
     left: BTreeMap<String, Vec<usize>>,
     mismatches: Vec<Mismatch>,
@@ -73,11 +86,11 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn of(file: SafeTensors<'a>, import: &'a Import) -> Self {
+    fn of(file: SafeTensors<'a>, import: &'a Import, dtype: Dtype) -> Self {
         let (ignored, left): (Vec<_>, Vec<_>) =
             file.tensors().into_iter().map(|(name, view)| (name, view.shape().to_vec())).partition(|(name, _)| import.is_ignored(name));
         let report = Report { left_out: ignored.into_iter().map(|(name, _)| name).collect(), ..Report::default() };
-        Reading { file, import, left: left.into_iter().collect(), mismatches: Vec::new(), report }
+        Reading { file, import, dtype, left: left.into_iter().collect(), mismatches: Vec::new(), report }
     }
 
     /// Where each parameter is.
@@ -119,7 +132,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Writes the numbers of a parameter, or says why there are none.
-    fn read<E: Float>(&mut self, param: &NamedParam, source: Option<Source>, place: &mut [E]) {
+    fn read(&mut self, param: &NamedParam, source: Option<Source>, place: &mut [f64]) {
         let Some(Source { names, found }) = source else {
             // PyTorch does not miss a counter either: files of old do not have it.
             if self.import.lenient || param.role == Role::Counter {
@@ -148,29 +161,29 @@ impl<'a> Reading<'a> {
     }
 
     /// The numbers of a tensor that is to have a shape, and what was done for it.
-    fn tensor<E: Float>(&self, theirs: &str, param: &NamedParam, expected: Dims) -> Result<(Vec<E>, Option<String>), Mismatch> {
+    fn tensor(&self, theirs: &str, param: &NamedParam, expected: Dims) -> Result<(Vec<f64>, Option<String>), Mismatch> {
         let view = self.file.tensor(theirs).unwrap_or_else(|error| unreachable!("{theirs} is in the file: {error}"));
         let shape = view.shape();
         if let &[rows, columns] = shape
             && self.import.is_transposed(theirs)
             && expected.sizes() == [columns, rows]
         {
-            return Ok((transposed(&numbers::<E>(&view, param)?, columns), Some("transposed".to_owned())));
+            return Ok((transposed(&numbers(&view, param, self.dtype)?, columns), Some("transposed".to_owned())));
         }
         let is_said = self.import.shape_of(theirs) == Some(shape) && shape.iter().product::<usize>() == expected.numel();
         if !is_said && !fits(shape, expected.sizes()) {
             return Err(Mismatch::Shape { name: param.name.clone(), expected, given: shape.to_vec() });
         }
-        Ok((numbers(&view, param)?, (shape != expected.sizes()).then(|| format!("given as {shape:?}"))))
+        Ok((numbers(&view, param, self.dtype)?, (shape != expected.sizes()).then(|| format!("given as {shape:?}"))))
     }
 
     /// Holds the second name of a tensor that is there twice against the first.
-    fn compare<E: Float>(&mut self, param: &NamedParam, first: &[E]) {
+    fn compare(&mut self, param: &NamedParam, first: &[f64]) {
         let theirs = self.import.theirs(&param.name);
         if self.left.remove(&theirs).is_none() {
             return;
         }
-        match self.tensor::<E>(&theirs, param, param.dims) {
+        match self.tensor(&theirs, param, param.dims) {
             Ok((numbers, _)) if numbers == first => {}
             Ok(_) => self.mismatches.push(Mismatch::Tied { name: theirs }),
             Err(mismatch) => self.mismatches.push(mismatch),
@@ -207,6 +220,6 @@ pub(super) fn fits(given: &[usize], expected: &[usize]) -> bool {
 }
 
 /// A matrix of so many columns with its rows as columns.
-pub(super) fn transposed<E: Float>(matrix: &[E], columns: usize) -> Vec<E> {
+pub(super) fn transposed(matrix: &[f64], columns: usize) -> Vec<f64> {
     (0..columns).flat_map(|column| matrix[column..].iter().step_by(columns)).copied().collect()
 }

@@ -9,7 +9,7 @@ use crate::float::Float;
 use crate::learn::{Memory, Optimizer};
 use crate::model::Model;
 use crate::noise::Noise;
-use crate::types::{Dims, NamedParam, Network, Role, tensors};
+use crate::types::{Dims, NamedParam, Network, Role, Spec, tensors};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use std::collections::BTreeMap;
@@ -69,23 +69,14 @@ impl State {
         run: &Run<E>,
     ) -> Self {
         let mut state = State::default();
-        state.put_model::<N, E>("model", &model.parameters(), &model.buffers());
+        let bytes = |numbers: &[E]| E::to_le_bytes(numbers);
+        state.put_model(N::SPEC, E::DTYPE, "model", [bytes(&model.parameters()), bytes(&model.buffers())]);
         if let Some(best) = &run.best {
-            state.put_model::<N, E>("best", &best.parameters, &best.buffers);
-            state.put_numbers("run.best", &[1], &[best.value]);
+            state.put_model(N::SPEC, E::DTYPE, "best", [bytes(&best.parameters), bytes(&best.buffers)]);
+            state.put_number("run.best", best.value);
         }
         optimizer.remember(&mut Saver(&mut state));
-        let (steps, noise) = model.progress();
-        for (name, count) in [("epoch", run.epoch), ("batch", run.batch), ("stale", run.stale), ("steps", steps), ("noise", noise.seed())] {
-            state.put_count(&format!("run.{name}"), count);
-        }
-        state.put_numbers("run.loss", &[1], &[run.loss]);
-        state.put_numbers("run.seconds", &[1], &[run.seconds]);
-        let rows: Vec<f64> = run.history.rows().concat();
-        state.put_numbers("run.history", &[run.history.rows().len(), run.history.columns().len()], &rows);
-        for (name, text) in identity.texts(&run.history) {
-            state.put(&format!("run.{name}"), TEXT, &[text.len()], text.into_bytes());
-        }
+        state.put_run(identity, model.progress(), [run.epoch, run.batch, run.stale], [run.loss, run.seconds], &run.history);
         state
     }
 
@@ -101,29 +92,19 @@ impl State {
         run: &mut Run<E>,
     ) -> Result<(), Vec<Mismatch>> {
         let mut loader = Loader { state: self, parameters: N::SCALARS, mismatches: Vec::new(), read: Vec::new() };
-        for (name, expected) in identity.texts(&run.history) {
-            loader.expect_text(&format!("run.{name}"), expected);
-        }
-        let (parameters, buffers) = loader.model::<N, E>("model");
+        let numbers = |bytes: [Vec<u8>; 2]| bytes.map(|bytes| E::from_le_bytes(&bytes));
+        let [parameters, buffers] = numbers(loader.model(N::SPEC, E::DTYPE, "model"));
         let best = self.tensors.contains_key("run.best").then(|| {
-            let (parameters, buffers) = loader.model::<N, E>("best");
+            let [parameters, buffers] = numbers(loader.model(N::SPEC, E::DTYPE, "best"));
             Best { value: loader.number("run.best"), parameters, buffers }
         });
         optimizer.remember(&mut loader);
-        let [epoch, batch, stale, steps, noise] = ["epoch", "batch", "stale", "steps", "noise"].map(|name| loader.whole(&format!("run.{name}")));
-        let [loss, seconds] = ["run.loss", "run.seconds"].map(|name| loader.number(name));
-        let width = run.history.columns().len();
-        let rows = loader.numbers_of::<f64>("run.history", None);
-        loader.unknown();
-        if !loader.mismatches.is_empty() {
-            return Err(loader.mismatches);
-        }
+        let Restored { epoch, batch, stale, loss, seconds, history, steps, noise } = loader.run(identity, &run.history)?;
         let device =
             |error: crate::Error| vec![Mismatch::Value { name: "the device".to_owned(), expected: "to work".to_owned(), given: error.to_string() }];
         model.set_parameters(&parameters).map_err(device)?;
         model.set_buffers(&buffers).map_err(device)?;
-        model.set_progress(steps, Noise::new(noise));
-        let history = History::new(run.history.columns().to_vec(), rows.chunks_exact(width).map(<[f64]>::to_vec).collect());
+        model.set_progress(steps, noise);
         *run = Run { epoch, batch, loss, seconds, history, best, stale };
         Ok(())
     }
@@ -146,18 +127,42 @@ impl State {
         self.tensors.insert(name.to_owned(), Stored { dtype, shape: shape.to_vec(), bytes });
     }
 
-    fn put_numbers<E: Float>(&mut self, name: &str, shape: &[usize], numbers: &[E]) {
-        self.put(name, E::DTYPE, shape, E::to_le_bytes(numbers));
+    fn put_number(&mut self, name: &str, number: f64) {
+        self.put(name, Dtype::F64, &[1], number.to_le_bytes().to_vec());
     }
 
     fn put_count(&mut self, name: &str, count: u64) {
         self.put(name, Dtype::U64, &[1], count.to_le_bytes().to_vec());
     }
 
-    fn put_model<N: Network, E: Float>(&mut self, prefix: &str, parameters: &[E], buffers: &[E]) {
-        for tensor in tensors(N::SPEC) {
-            let numbers = if tensor.role == Role::Trained { parameters } else { buffers };
-            self.put_numbers(&format!("{prefix}.{}", tensor.name), tensor.dims.sizes(), &numbers[tensor.range()]);
+    /// The parameters and buffers of a model.
+    fn put_model(&mut self, spec: &'static Spec, dtype: Dtype, prefix: &str, [parameters, buffers]: [Vec<u8>; 2]) {
+        let size = dtype.bitsize() / 8;
+        for tensor in tensors(spec) {
+            let numbers = if tensor.role == Role::Trained { &parameters } else { &buffers };
+            let bytes = numbers[tensor.range().start * size..tensor.range().end * size].to_vec();
+            self.put(&format!("{prefix}.{}", tensor.name), dtype, tensor.dims.sizes(), bytes);
+        }
+    }
+
+    /// Everything else.
+    fn put_run(
+        &mut self,
+        identity: &Identity,
+        (steps, noise): (u64, Noise),
+        [epoch, batch, stale]: [u64; 3],
+        [loss, seconds]: [f64; 2],
+        history: &History,
+    ) {
+        for (name, count) in [("epoch", epoch), ("batch", batch), ("stale", stale), ("steps", steps), ("noise", noise.seed())] {
+            self.put_count(&format!("run.{name}"), count);
+        }
+        self.put_number("run.loss", loss);
+        self.put_number("run.seconds", seconds);
+        let rows = history.rows().concat();
+        self.put("run.history", Dtype::F64, &[history.rows().len(), history.columns().len()], <f64 as Float>::to_le_bytes(&rows));
+        for (name, text) in identity.texts(history) {
+            self.put(&format!("run.{name}"), TEXT, &[text.len()], text.into_bytes());
         }
     }
 }
@@ -179,7 +184,7 @@ struct Saver<'a>(&'a mut State);
 
 impl<E: Float> Memory<E> for Saver<'_> {
     fn numbers(&mut self, name: &str, numbers: &mut Vec<E>) {
-        self.0.put_numbers(&format!("optimizer.{name}"), &[numbers.len()], numbers);
+        self.0.put(&format!("optimizer.{name}"), E::DTYPE, &[numbers.len()], E::to_le_bytes(numbers));
     }
 
     fn count(&mut self, name: &str, count: &mut u64) {
@@ -196,14 +201,39 @@ struct Loader<'a> {
     read: Vec<String>,
 }
 
+/// What a run needs of a state, besides numbers of the model's type.
+struct Restored {
+    epoch: u64,
+    batch: u64,
+    stale: u64,
+    loss: f64,
+    seconds: f64,
+    history: History,
+    steps: u64,
+    noise: Noise,
+}
+
 impl Loader<'_> {
-    /// The numbers of a tensor, which may have to have a shape.
-    fn numbers_of<E: Float>(&mut self, name: &str, dims: Option<Dims>) -> Vec<E> {
-        self.bytes(name, E::DTYPE, dims).map_or(Vec::new(), |bytes| E::from_le_bytes(bytes))
+    /// All but the model and the optimizer, if everything is as expected.
+    fn run(mut self, identity: &Identity, history: &History) -> Result<Restored, Vec<Mismatch>> {
+        for (name, expected) in identity.texts(history) {
+            self.expect_text(&format!("run.{name}"), expected);
+        }
+        let [epoch, batch, stale, steps, noise] = ["epoch", "batch", "stale", "steps", "noise"].map(|name| self.whole(&format!("run.{name}")));
+        let [loss, seconds] = ["run.loss", "run.seconds"].map(|name| self.number(name));
+        let columns = history.columns();
+        let rows = self.bytes("run.history", Dtype::F64, None).map_or(Vec::new(), <f64 as Float>::from_le_bytes);
+        self.unknown();
+        if !self.mismatches.is_empty() {
+            return Err(self.mismatches);
+        }
+        let history = History::new(columns.to_vec(), rows.chunks_exact(columns.len()).map(<[f64]>::to_vec).collect());
+        Ok(Restored { epoch, batch, stale, loss, seconds, history, steps, noise: Noise::new(noise) })
     }
 
     fn number(&mut self, name: &str) -> f64 {
-        self.numbers_of(name, Some(Dims::new(&[1]))).first().copied().unwrap_or_default()
+        let bytes = self.bytes(name, Dtype::F64, Some(Dims::new(&[1])));
+        bytes.and_then(|bytes| bytes.try_into().ok()).map_or(0.0, f64::from_le_bytes)
     }
 
     fn whole(&mut self, name: &str) -> u64 {
@@ -218,14 +248,14 @@ impl Loader<'_> {
         }
     }
 
-    /// The parameters and buffers of a model.
-    fn model<N: Network, E: Float>(&mut self, prefix: &str) -> (Vec<E>, Vec<E>) {
-        let (mut parameters, mut buffers) = (Vec::with_capacity(N::SCALARS), Vec::new());
-        for NamedParam { name, dims, role, .. } in tensors(N::SPEC) {
-            let numbers: Vec<E> = self.numbers_of(&format!("{prefix}.{name}"), Some(dims));
-            if role == Role::Trained { &mut parameters } else { &mut buffers }.extend(numbers);
+    /// The bytes of the parameters and buffers of a model.
+    fn model(&mut self, spec: &'static Spec, dtype: Dtype, prefix: &str) -> [Vec<u8>; 2] {
+        let [mut parameters, mut buffers] = [const { Vec::new() }; 2];
+        for NamedParam { name, dims, role, .. } in tensors(spec) {
+            let bytes = self.bytes(&format!("{prefix}.{name}"), dtype, Some(dims)).unwrap_or_default();
+            if role == Role::Trained { &mut parameters } else { &mut buffers }.extend_from_slice(bytes);
         }
-        (parameters, buffers)
+        [parameters, buffers]
     }
 
     fn bytes(&mut self, name: &str, dtype: Dtype, dims: Option<Dims>) -> Option<&[u8]> {
@@ -261,7 +291,7 @@ impl<E: Float> Memory<E> for Loader<'_> {
         let name = format!("optimizer.{name}");
         let is_empty = self.state.tensors.get(&name).is_some_and(|stored| stored.shape == [0]);
         let length = if is_empty { 0 } else { self.parameters };
-        *numbers = self.numbers_of(&name, Some(Dims::new(&[length])));
+        *numbers = self.bytes(&name, E::DTYPE, Some(Dims::new(&[length]))).map_or(Vec::new(), E::from_le_bytes);
     }
 
     fn count(&mut self, name: &str, count: &mut u64) {
