@@ -9,9 +9,9 @@
 //! ```
 
 use formwork::Noise;
+use formwork::plot::HeatMap;
 use formwork::prelude::*;
-use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -63,8 +63,12 @@ fn run() -> Result<(), Problem> {
 
     let looks = looks(&model, &options.words)?;
     looks.iter().for_each(print);
-    draw(&looks, &options.out).map_err(|error| format!("{}: {error}", options.out.display()))?;
-    println!("the same as a drawing: {}\n", options.out.display());
+    for (look, word) in looks.iter().zip(&options.words) {
+        let file = file_of(&options.out, word);
+        HeatMap::new(&look.weights, look.written.clone(), look.read.clone())?.save(&file)?;
+        println!("the same as a drawing: {}", file.display());
+    }
+    println!();
     println!("words reversed without a mistake: {:.4}", share_of_exact(&model, &drawn(1000, noise.split(1)))?);
     Ok(())
 }
@@ -158,30 +162,10 @@ fn print(look: &Look) {
     println!();
 }
 
-/// Words side by side, each with its weights as squares: the darker, the larger.
-fn draw(looks: &[Look], file: &Path) -> Result<(), Problem> {
-    const SQUARE: i32 = 36;
-    if let Some(folder) = file.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    let side = (PLACES as i32 + 2) * SQUARE;
-    let root = SVGBackend::new(file, (side as u32 * looks.len() as u32, side as u32)).into_drawing_area();
-    root.fill(&WHITE)?;
-    let style = TextStyle::from(("sans-serif", 20)).pos(Pos::new(HPos::Center, VPos::Center));
-    let middle = |place: usize| (place as i32 + 1) * SQUARE + SQUARE / 2;
-    for (area, look) in root.split_evenly((1, looks.len())).iter().zip(looks) {
-        for place in 0..PLACES {
-            area.draw(&Text::new(look.read[place].to_string(), (middle(place), SQUARE / 2), style.clone()))?;
-            area.draw(&Text::new(look.written[place].to_string(), (SQUARE / 2, middle(place)), style.clone()))?;
-        }
-        for (i, &weight) in look.weights.iter().enumerate() {
-            let (x, y) = ((i % PLACES + 1) as i32 * SQUARE, (i / PLACES + 1) as i32 * SQUARE);
-            let grey = (240.0 * (1.0 - weight)) as u8;
-            area.draw(&Rectangle::new([(x, y), (x + SQUARE - 2, y + SQUARE - 2)], RGBColor(grey, grey, grey).filled()))?;
-        }
-    }
-    root.present()?;
-    Ok(())
+/// The file of one of the words: `attention-formwork.svg` for `attention.svg`.
+fn file_of(out: &Path, word: &str) -> PathBuf {
+    let part = |part: Option<&OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+    out.with_file_name(format!("{}-{word}.{}", part(out.file_stem()), part(out.extension())))
 }
 
 struct Options {
@@ -198,7 +182,7 @@ Usage: attention [OPTIONS] [WORD]...
 
   WORD        what to write backwards, of 3 to 10 letters from a to z [attention formwork]
   --seed N    seed of parameters and words [0]
-  --out FILE  where to draw what it looks at [target/attention.svg]
+  --out FILE  where to draw what it looks at, with the word behind the name [target/attention.svg]
   --quick     a few updates, to see that it runs
   --help      print this";
 

@@ -9,9 +9,10 @@
 
 use formwork::data::digits::{self, Digits};
 use formwork::metrics;
+use formwork::plot::{Curves, HeatMap};
 use formwork::prelude::*;
-use formwork::trainer::{Checkpoints, Trainer};
-use std::path::PathBuf;
+use formwork::trainer::{Checkpoints, History, Trainer};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Reads a digit: from an image with one channel of 8 x 8 pixels to a score for each of the ten classes.
@@ -47,29 +48,37 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     if let Some(file) = &options.load {
         model.load(file)?;
     }
-    learn(&mut model, &train, &test, &options)?;
+    let history = learn(&mut model, &train, &test, &options)?;
     if let Some(file) = &options.save {
         model.save(file)?;
+    }
+    #[cfg(feature = "onnx")]
+    if let Some(file) = &options.onnx {
+        model.export_onnx(file)?;
     }
 
     println!("{}\n", Reader::summary());
     let measured = model.measure(&test, metrics::accuracy())?;
     println!("{}", measured.matrix());
-    print_digits(&test, &read(&model, &test)?);
+    let read = read(&model, &test)?;
+    print_digits(&test, &read);
+    if let Some(folder) = &options.draw {
+        let pairs = read.iter().enumerate().map(|(i, &read)| (class(&test, i), read));
+        draw(&history, pairs, folder)?;
+    }
     println!("test accuracy: {:.4}", measured.matrix().accuracy());
     Ok(())
 }
 
 /// Shows the network all training images, in another order each epoch, and moves its parameters a little after each batch.
-fn learn(model: &mut Model<Reader>, train: &Digits, test: &Digits, options: &Options) -> Result<(), Error> {
+fn learn(model: &mut Model<Reader>, train: &Digits, test: &Digits, options: &Options) -> Result<History, Error> {
     // The test images are only to look at: nothing is chosen by them.
     let mut trainer = Trainer::new(CrossEntropy::default(), Adam::new(LEARNING_RATE)).validation(test).metric(metrics::accuracy());
     trainer = trainer.epochs(options.epochs).batch_size(BATCH).seed(options.seed).stop_on_ctrl_c();
     if let Some(folder) = &options.checkpoints {
         trainer = trainer.checkpoints(Checkpoints::new(folder).keep(3).resume());
     }
-    trainer.fit(model, train)?;
-    Ok(())
+    trainer.fit(model, train)
 }
 
 /// What the network reads in each image: the class with the highest score.
@@ -101,11 +110,28 @@ fn shade(pixel: f32) -> &'static str {
     ["  ", "░░", "▒▒", "▓▓", "██"][(pixel * 4.0).round() as usize]
 }
 
+/// Draws what was taken for which, how the network learned, if it did, and the network itself.
+fn draw(history: &History, pairs: impl Iterator<Item = (usize, usize)>, folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    HeatMap::confusion(pairs, &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"])?.save(folder.join("confusion.svg"))?;
+    if !history.rows().is_empty() {
+        let losses = |column: &str| history.column("epoch").into_iter().zip(history.column(column)).collect::<Vec<_>>();
+        let curves = Curves::new("epoch", "loss").curve("training", losses("loss")).curve("validation", losses("val_loss"));
+        curves.save(folder.join("losses.svg"))?;
+    }
+    std::fs::write(folder.join("network.svg"), Reader::diagram().svg())?;
+    std::fs::write(folder.join("reader.mmd"), Reader::diagram().mermaid())?;
+    Ok(())
+}
+
+#[derive(Default)]
 struct Options {
     seed: u64,
     epochs: u64,
     save: Option<PathBuf>,
     load: Option<PathBuf>,
+    draw: Option<PathBuf>,
+    #[cfg(feature = "onnx")]
+    onnx: Option<PathBuf>,
     checkpoints: Option<PathBuf>,
 }
 
@@ -118,6 +144,9 @@ Usage: digits [OPTIONS]
   --epochs N   how often to go through the training images [30; 0 with --load]
   --save FILE  save the parameters as a safetensors file
   --load FILE  begin with the parameters of a file; trains further only if --epochs is given
+  --onnx FILE  save the network as an ONNX file; only with the feature onnx
+  --draw FOLDER
+               draw the losses, the confusion matrix and the network
   --checkpoints FOLDER
                save the state of the training after each epoch, and go on from there another time
   --help       print this";
@@ -125,21 +154,24 @@ Usage: digits [OPTIONS]
 /// The options of the command line; none if it asks for help.
 fn options() -> Result<Option<Options>, lexopt::Error> {
     use lexopt::prelude::*;
-    let (mut seed, mut epochs, mut save, mut load, mut checkpoints) = (0, None, None, None, None);
+    let (mut options, mut epochs) = (Options::default(), None);
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
-            Long("seed") => seed = arguments.value()?.parse()?,
+            Long("seed") => options.seed = arguments.value()?.parse()?,
             Long("epochs") => epochs = Some(arguments.value()?.parse()?),
-            Long("save") => save = Some(PathBuf::from(arguments.value()?)),
-            Long("load") => load = Some(PathBuf::from(arguments.value()?)),
-            Long("checkpoints") => checkpoints = Some(PathBuf::from(arguments.value()?)),
+            Long("save") => options.save = Some(PathBuf::from(arguments.value()?)),
+            Long("load") => options.load = Some(PathBuf::from(arguments.value()?)),
+            Long("draw") => options.draw = Some(PathBuf::from(arguments.value()?)),
+            #[cfg(feature = "onnx")]
+            Long("onnx") => options.onnx = Some(PathBuf::from(arguments.value()?)),
+            Long("checkpoints") => options.checkpoints = Some(PathBuf::from(arguments.value()?)),
             Long("help") | Short('h') => return Ok(None),
             _ => return Err(argument.unexpected()),
         }
     }
-    let epochs = epochs.unwrap_or(if load.is_some() { 0 } else { 30 });
-    Ok(Some(Options { seed, epochs, save, load, checkpoints }))
+    options.epochs = epochs.unwrap_or(if options.load.is_some() { 0 } else { 30 });
+    Ok(Some(options))
 }
 
 fn main() -> ExitCode {

@@ -11,13 +11,12 @@
 //! cargo run --release --example unet -- --help
 //! ```
 
+use formwork::plot::Images;
 use formwork::prelude::*;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 use std::f32::consts::TAU;
-use std::fs::File;
-use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -69,7 +68,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         Task::Denoise => learn::<UNet>(&Mse, denoise, &options)?,
         Task::Upscale => learn::<Upscaler>(&Mse, upscale, &options)?,
     };
-    draw(&tested, &options.out).map_err(|error| format!("{}: {error}", options.out.display()))?;
+    draw(&tested, &options.out)?;
     println!("given, wanted and made: {}", options.out.display());
     match options.task {
         Task::Segment => {
@@ -226,28 +225,9 @@ const SHOWN: usize = 6;
 const ZOOM: usize = 4;
 
 /// Draws what is given, wanted and made side by side, one example below the other.
-fn draw(tested: &[Example], path: &Path) -> Result<(), Box<dyn std::error::Error>> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    let [width, height] = [3 * SIZE * ZOOM, SHOWN * SIZE * ZOOM];
-    let panels: Vec<Vec<u8>> = tested[..SHOWN].iter().flat_map(|e| [grey(&enlarged(&e.given)), grey(&e.wanted), grey(&e.made)]).collect();
-    let pixel = |i: usize| {
-        let (x, y) = (i % width / ZOOM, i / width / ZOOM);
-        panels[y / SIZE * 3 + x / SIZE][y % SIZE * SIZE + x % SIZE]
-    };
-    let mut encoder = png::Encoder::new(BufWriter::new(File::create(path)?), u32::try_from(width)?, u32::try_from(height)?);
-    encoder.set_color(png::ColorType::Grayscale);
-    let mut writer = encoder.write_header()?;
-    writer.write_image_data(&(0..width * height).map(pixel).collect::<Vec<u8>>())?;
-    Ok(writer.finish()?)
-}
-
-/// The darkest number as black, and the brightest as white.
-fn grey(image: &[f32]) -> Vec<u8> {
-    let dark = image.iter().copied().fold(f32::INFINITY, f32::min);
-    let bright = image.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    image.iter().map(|x| (255.0 * (x - dark) / (bright - dark)).round() as u8).collect()
+fn draw(tested: &[Example], file: &Path) -> Result<(), Error> {
+    let panels: Vec<f32> = tested[..SHOWN].iter().flat_map(|e| [enlarged(&e.given), e.wanted.clone(), e.made.clone()].concat()).collect();
+    Images::new(&panels, [3 * SHOWN, 1, SIZE, SIZE])?.columns(3).zoom(ZOOM).save(file)
 }
 
 #[derive(Clone, Copy)]
