@@ -49,8 +49,12 @@ impl Curves {
     /// [`Error::Count`] if there is no point to draw, [`Error::Format`] for a file that is neither SVG nor PNG by its name, and
     /// [`Error::File`].
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        self.write(path.as_ref())
+    }
+
+    fn write(&self, path: &Path) -> Result<(), Error> {
         match self.bounds() {
-            Some(_) => save(self, path.as_ref()),
+            Some(_) => save(self, path),
             None => Err(Error::Count { what: "points of curves", expected: 1, given: 0 }),
         }
     }

@@ -84,7 +84,11 @@ impl HeatMap {
     /// # Errors
     /// [`Error::Format`] for a file that is neither SVG nor PNG by its name, and [`Error::File`].
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
-        save(self, path.as_ref())
+        self.write(path.as_ref())
+    }
+
+    fn write(&self, path: &Path) -> Result<(), Error> {
+        save(self, path)
     }
 
     /// How much room the names of the rows take.

@@ -65,10 +65,14 @@ impl Histograms {
     /// [`Error::Count`] if there is none, [`Error::Format`] for a file that is neither SVG nor PNG by its name, and
     /// [`Error::File`].
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        self.write(path.as_ref())
+    }
+
+    fn write(&self, path: &Path) -> Result<(), Error> {
         if self.lists.is_empty() {
             return Err(Error::Count { what: "histograms", expected: 1, given: 0 });
         }
-        save(self, path.as_ref())
+        save(self, path)
     }
 
     fn columns(&self) -> usize {

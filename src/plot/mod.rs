@@ -34,7 +34,8 @@ trait Picture {
     fn paint<B: DrawingBackend>(&self, paper: &DrawingArea<B, Shift>) -> Result<(), DrawingAreaErrorKind<B::ErrorType>>;
 }
 
-/// Writes a picture, as what the name of the file says.
+/// Writes a picture, as what the name of the file says. Each picture calls it from a function without type parameters, so that
+/// plotters is compiled with this crate and not with every program that draws.
 fn save(picture: &impl Picture, path: &Path) -> Result<(), Error> {
     let format = || path.display().to_string();
     let failed = |given: String| Error::Format { file: format(), expected: "a drawing".to_owned(), given };

@@ -25,8 +25,18 @@ pub(in crate::data) fn for_each_row(
 ) -> Result<(), Error> {
     let mut bytes = Vec::new();
     let end = text.read_to_end(&mut bytes);
-    let mut lines = Lines { text: &bytes, at: 0, line: 1 };
-    let mut rows = ReaderBuilder::new().has_headers(false).flexible(true).trim(Trim::All).delimiter(separator).from_reader(bytes.as_slice());
+    for_each_row_of(file, (&bytes, end.map(drop)), separator, &mut visit)
+}
+
+/// The same of bytes, and how reading them ended: compiled once and not for every type of numbers.
+fn for_each_row_of(
+    file: &str,
+    (bytes, end): (&[u8], std::io::Result<()>),
+    separator: u8,
+    visit: &mut dyn FnMut(Row<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut lines = Lines { text: bytes, at: 0, line: 1 };
+    let mut rows = ReaderBuilder::new().has_headers(false).flexible(true).trim(Trim::All).delimiter(separator).from_reader(bytes);
     let mut fields = ByteRecord::new();
     loop {
         let begin = rows.position().byte() as usize;
@@ -34,7 +44,7 @@ pub(in crate::data) fn for_each_row(
         let line = lines.of_row(begin);
         let error = |problem: String| Error::Data { file: file.to_owned(), line, problem };
         if !is_row.map_err(|problem| error(problem.to_string()))? {
-            return end.map(drop).map_err(|problem| error(problem.to_string()));
+            return end.map_err(|problem| error(problem.to_string()));
         }
         if let Some(column) = fields.iter().position(|field| core::str::from_utf8(field).is_err()) {
             return Err(error(format!("column {}: expected UTF-8, given other bytes", column + 1)));
