@@ -210,12 +210,9 @@ type Small = Linear<2, 2>;
 
 #[test]
 fn checkpoints() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("model.safetensors");
-    Model::<Small>::new(1).save(&path).unwrap();
-    let whole = std::fs::read(&path).unwrap();
-    attack("safetensors", &[whole], |file| {
-        std::fs::write(&path, file).unwrap();
-        Model::<Small>::new(7).load(&path).is_ok()
-    });
+    let own = Model::<Small>::new(1).to_bytes();
+    // As PyTorch writes it, which knows of no checksums.
+    let foreign = safetensors::SafeTensors::deserialize(&own).unwrap().tensors();
+    let foreign = safetensors::serialize(foreign, None).unwrap();
+    attack("safetensors", &[own, foreign], |file| Model::<Small>::new(7).load_bytes(file).is_ok());
 }

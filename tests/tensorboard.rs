@@ -1,6 +1,8 @@
 //! TensorBoard itself reads what a trainer writes.
 #![cfg(feature = "tensorboard")]
 
+mod python;
+
 use formwork::prelude::*;
 use formwork::trainer::{Progress, Trainer};
 use std::process::Command;
@@ -21,14 +23,7 @@ fn tensorboard_reads_the_history() {
     let mut trainer = Trainer::new(Mse, Sgd::new(0.1)).epochs(3).progress(Progress::Silent).tensorboard(folder.path());
     let history = trainer.fit(&mut Model::<Net<Linear<1, 1>, Rank1<1>, Rank1<1>>>::new(0), &data).unwrap();
 
-    let chosen = std::env::var_os("FORMWORK_PYTHON");
-    let python = chosen.clone().unwrap_or("python3".into());
-    let has_tensorboard = Command::new(&python).args(["-c", "import tensorboard"]).output().is_ok_and(|output| output.status.success());
-    if !has_tensorboard {
-        assert!(chosen.is_none(), "{} has no tensorboard", python.display());
-        eprintln!("skipped: {} has no tensorboard; FORMWORK_PYTHON names another Python", python.display());
-        return;
-    }
+    let Some(python) = python::find("tensorboard") else { return };
     let output = Command::new(&python).args(["-c", READER]).arg(folder.path()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let expected: Vec<String> = history.column("loss").iter().zip(1..).map(|(loss, step)| format!("{step}:{:?}", f64::from(*loss as f32))).collect();

@@ -1,12 +1,14 @@
 //! Networks to be compared with what onnxruntime makes of their files.
 
+#[path = "../python/mod.rs"]
+mod python;
+
 use formwork::cpu::Static;
 use formwork::engine::{Architecture, Engine, State};
 use formwork::onnx::Initializer;
 use formwork::prelude::*;
 use formwork::types::{Dims, Init, NamedParam, Parts, Slot};
 use serde_json::{Value, json};
-use std::io::Write;
 use std::process::Command;
 
 /// What compares: it is given a folder.
@@ -51,23 +53,7 @@ impl Cases {
     /// Compares all of them. Without onnxruntime there is nothing to compare with, unless `FORMWORK_PYTHON` says where it is.
     pub fn check(self) {
         std::fs::write(self.folder.path().join("cases.json"), Value::from(self.cases).to_string()).unwrap();
-        let given = std::env::var("FORMWORK_PYTHON").ok();
-        let python = given.as_deref().unwrap_or("python3");
-        let has_runtime = Command::new(python).args(["-c", "import numpy, onnx, onnxruntime"]).output();
-        let problem = match has_runtime {
-            Ok(output) if output.status.success() => None,
-            Ok(output) => String::from_utf8_lossy(&output.stderr).lines().last().map(str::to_owned),
-            Err(error) => Some(error.to_string()),
-        };
-        if let Some(problem) = problem {
-            assert!(given.is_none(), "FORMWORK_PYTHON={python}: {problem}");
-            // Not by `eprintln!`, which is heard of tests that fail alone.
-            let _ = writeln!(
-                std::io::stderr(),
-                "SKIPPED, nothing was compared with onnxruntime: {python}: {problem} (set FORMWORK_PYTHON to a Python with numpy, onnx and onnxruntime)"
-            );
-            return;
-        }
+        let Some(python) = python::find("numpy, onnx, onnxruntime") else { return };
         let output = Command::new(python).args(["-c", SCRIPT]).arg(self.folder.path()).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));

@@ -1,8 +1,10 @@
 //! Python, where it is there.
 
+#[path = "../../../tests/python/mod.rs"]
+mod finder;
+
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
-use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
@@ -19,27 +21,9 @@ pub struct Column {
     pub are_ids: bool,
 }
 
-const VARIABLE: &str = "FORMWORK_PYTHON";
-
 /// A Python to test with; says so where there is none.
-///
-/// # Panics
-/// If the environment names one that does not do.
 pub fn find() -> Option<Python> {
-    let named = std::env::var(VARIABLE).ok();
-    let program = named.clone().unwrap_or_else(|| "python3".to_owned());
-    let why = match Command::new(&program).args(["-c", "import torch, safetensors.torch"]).output() {
-        Ok(output) if output.status.success() => return Some(Python { program }),
-        Ok(output) => String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or("no reason given").to_owned(),
-        Err(error) => error.to_string(),
-    };
-    assert!(named.is_none(), "{VARIABLE}={program}: {why}");
-    // Not by `eprintln!`, which is heard of tests that fail alone.
-    let _ = writeln!(
-        std::io::stderr(),
-        "SKIPPED, nothing was compared with PyTorch: {program}: {why} (set {VARIABLE} to a Python with torch and safetensors)"
-    );
-    None
+    finder::find("torch, safetensors.torch").map(|program| Python { program })
 }
 
 impl Python {
