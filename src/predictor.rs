@@ -1,12 +1,12 @@
 //! One sample at a time.
 
 use crate::cpu::Single;
-use crate::data::finite;
+use crate::data::check;
 use crate::engine::{Architecture, Backend, Engine, State};
 use crate::error::Error;
 use crate::float::Float;
 use crate::model::Model;
-use crate::types::{Network, Sample, Slot};
+use crate::types::{Network, Sample};
 use core::marker::PhantomData;
 
 /// A trained network that is shown one sample at a time, and allocates nothing.
@@ -57,7 +57,7 @@ impl<N: Network, E: Float> Predictor<N, E> {
     /// Writes what the network makes of a sample, without the randomness of training.
     ///
     /// Numbers are in the order of a [`Dataset`](crate::data::Dataset)'s: those of the input, then those of what is beside it, in
-    /// the order of [`Slot::ALL`]; token ids are numbers too.
+    /// the order of [`Slot::ALL`](crate::types::Slot::ALL); token ids are numbers too.
     ///
     /// # Shapes
     /// `input` has as many numbers as the network's input, and `output` as its output, with what is beside them.
@@ -68,7 +68,7 @@ impl<N: Network, E: Float> Predictor<N, E> {
     pub fn run(&mut self, input: &[E], output: &mut [E]) -> Result<(), Error> {
         counted("input numbers", N::Input::WIDTH, input.len())?;
         counted("output numbers", N::Output::WIDTH, output.len())?;
-        checked::<N::Input, E>(input)?;
+        check::<N::Input, E>(input)?;
         self.single.run(input, output);
         Ok(())
     }
@@ -81,24 +81,4 @@ impl<N: Network, E: Float> Predictor<N, E> {
 
 fn counted(what: &'static str, expected: usize, given: usize) -> Result<(), Error> {
     if expected == given { Ok(()) } else { Err(Error::Count { what, expected, given }) }
-}
-
-/// Checks the numbers of each part of a sample: token ids are whole and below what they should be, all others are finite.
-fn checked<S: Sample, E: Float>(numbers: &[E]) -> Result<(), Error> {
-    let beside = Slot::ALL.into_iter().filter(|&slot| S::PARTS.beside(slot).is_some());
-    for slot in core::iter::once(None).chain(beside.map(Some)) {
-        let (begin, dims) = S::PARTS.place(slot);
-        let part = &numbers[begin..begin + dims.numel()];
-        finite("sample", part, part.len())?;
-        for id in part.iter().map(|x| x.f64()).filter(|_| dims.vocabulary().is_some()) {
-            let (vocabulary, whole) = (dims.vocabulary().unwrap_or(0), id as usize);
-            if whole as f64 != id {
-                return Err(Error::Setting { what: "a token id", expected: "a whole number, not below zero", given: id });
-            }
-            if whole >= vocabulary {
-                return Err(Error::Id { index: 0, vocabulary, id: whole });
-            }
-        }
-    }
-    Ok(())
 }

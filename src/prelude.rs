@@ -2,7 +2,7 @@
 //!
 //! dfdx's own prelude has a `Linear` and a `Residual` too; what a user of formwork needs of dfdx is here.
 
-pub use crate::data::{Class, Dataset, Labels, MiniBatch, Values};
+pub use crate::data::{Class, Dataset, Labels, MiniBatch, Source, Values};
 pub use crate::engine::Backend;
 pub use crate::error::Error;
 pub use crate::float::Float;
@@ -51,6 +51,7 @@ pub use crate::learn::{
     Optimizer, RmsProp, Schedule, Scheme, Sgd, StepLr, TokenCrossEntropy, WarmUp,
 };
 pub use crate::model::Model;
+pub use crate::trainer::Trainer;
 pub use crate::types::{Batch, Ids, Layer, Net, Network, Plain, Sample, Size, Spec};
 pub use formwork_derive::{Layer, block, network};
 

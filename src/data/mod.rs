@@ -46,6 +46,7 @@ pub use dataset::{Batches, Dataset, MiniBatch};
 pub use mapped::Mapped;
 pub use scaled::Scaled;
 pub use scaler::StandardScaler;
+pub(crate) use source::check;
 pub use source::{Number, Source};
 pub use subset::Subset;
 pub use table::{Table, breast_cancer, wine};

@@ -236,16 +236,20 @@ impl<S: Source<E> + ?Sized, E: Float> Source<E> for &S {
     }
 }
 
-/// Checks numbers as engines read them: finite, and ids below what they are to be below.
-fn check<I: Sample, E: Float>(rows: &[E]) -> Result<(), Error> {
+/// Checks samples as engines read them: token ids are whole and below what they are to be below, all other numbers are finite.
+pub(crate) fn check<I: Sample, E: Float>(rows: &[E]) -> Result<(), Error> {
     finite("sample", rows, I::WIDTH)?;
     let slots = Slot::ALL.into_iter().filter(|&slot| I::PARTS.beside(slot).is_some());
     for (begin, dims) in [None].into_iter().chain(slots.map(Some)).map(|slot| I::PARTS.place(slot)) {
         let Some(vocabulary) = dims.vocabulary() else { continue };
         for (index, row) in rows.chunks_exact(I::WIDTH).enumerate() {
-            let is_id = |id: &E| (0.0..vocabulary as f64).contains(&id.f64());
-            if let Some(id) = row[begin..begin + dims.numel()].iter().find(|id| !is_id(id)) {
-                return Err(Error::Id { index, vocabulary, id: id.f64() as usize });
+            for id in row[begin..begin + dims.numel()].iter().map(|id| id.f64()) {
+                if id as usize as f64 != id {
+                    return Err(Error::Setting { what: "a token id", expected: "a whole number, not below zero", given: id });
+                }
+                if id as usize >= vocabulary {
+                    return Err(Error::Id { index, vocabulary, id: id as usize });
+                }
             }
         }
     }
