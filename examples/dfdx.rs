@@ -124,10 +124,11 @@ impl<const I: usize, const O: usize> Meaning for GluMeaning<I, O> {
     }
 }
 
-/// Trains a network that has a module of dfdx in it, with a loss and an optimizer of formwork, and puts it into a file and back.
+/// Trains a network that has a module of dfdx in it, with a loss and an optimizer of formwork, saves it, and tests what it loads.
 fn learn(train: &Digits, test: &Digits, seed: u64, epochs: u64) -> Result<f64, Error> {
     let mut model = Model::<Reader>::on(&formwork::device()?, seed);
     Trainer::new(CrossEntropy::default(), Adam::new(5e-3)).epochs(epochs).batch_size(BATCH).fit(&mut model, train)?;
+    // `save` and `load` do the same with a file.
     let saved = model.to_bytes();
     let loaded = Model::<Reader>::from_bytes(&saved)?;
     Ok(accuracy(&loaded.predict(&test.all())?, test))
