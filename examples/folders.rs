@@ -40,15 +40,15 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         Some(root) => root,
         None => written(&std::env::temp_dir().join("formwork-digits"))?,
     };
-    // Images of any size are made this large, of numbers of any type: `Source::<f32>` says which.
+    // Images of any size are made this large.
     let images = Folder::<1, 16, 16, CLASSES>::open(&root, Fit::Stretch)?;
-    let (rest, test) = Source::<f32>::split_by_class(&images, TEST_SHARE, options.seed)?;
-    let (train, validation) = Source::<f32>::split_by_class(&rest, VALIDATION_SHARE, options.seed)?;
-    println!("{} images of {}\n", Source::<f32>::len(&images), images.classes().join(", "));
+    let (rest, test) = images.split_by_class(TEST_SHARE, options.seed)?;
+    let (train, validation) = rest.split_by_class(VALIDATION_SHARE, options.seed)?;
+    println!("{} images of {}\n", images.len(), images.classes().join(", "));
 
     // These are read once, the others from their files in each epoch, on a thread beside the training.
     let (validation, test) = (validation.in_memory()?, test.in_memory()?);
-    let augmented = Source::<f32>::augmented(train, (Shift::up_to(1), GaussianNoise::new(0.05)));
+    let augmented = train.augmented((Shift::up_to(1), GaussianNoise::new(0.05)));
 
     let mut model = Model::<Reader>::new(options.seed);
     // A step for every two batches: as batches of 32, with the memory of 16.

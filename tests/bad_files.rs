@@ -147,7 +147,7 @@ fn arrays() -> Vec<Vec<u8>> {
 fn is_array(array: npy::Array) -> bool {
     let _ = array.numbers::<f32>();
     let targets = npy::read("targets", &self::array("<i8", "False", "(2,)", &[0; 16])[..]).unwrap();
-    Arrays::<Rank1<3>, Class<2>>::new(array, targets).is_ok_and(|arrays| Source::<f32>::in_memory(&arrays).is_ok())
+    <Arrays<Rank1<3>, Class<2>>>::new(array, targets).is_ok_and(|arrays| arrays.in_memory().is_ok())
 }
 
 #[test]

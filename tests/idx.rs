@@ -111,15 +111,15 @@ fn mapped_files_are_as_those_in_memory() {
     let (a, b) = (folder.path().join("images"), folder.path().join("labels"));
     std::fs::write(&a, images()).unwrap();
     std::fs::write(&b, labels()).unwrap();
-    let mapped = idx::map::<2, 2, 3>(&a, &b).unwrap();
-    let (there, here) = (Source::<f32>::in_memory(&mapped).unwrap().all(), read(&images(), &labels()).unwrap().all());
+    let mapped = idx::map::<2, 2, 3, f32>(&a, &b).unwrap();
+    let (there, here) = (mapped.in_memory().unwrap().all(), read(&images(), &labels()).unwrap().all());
     assert_eq!((there.inputs(), there.targets()), (here.inputs(), here.targets()));
     for (length, problem) in [(27, "expected 12 pixels, given 11"), (15, "expected a number of 4 bytes in the header, given 3 bytes")] {
         std::fs::write(&a, &images()[..length]).unwrap();
-        assert_eq!(message(idx::map::<2, 2, 3>(&a, &b)), format!("{}: {problem}", a.display()));
+        assert_eq!(message(idx::map::<2, 2, 3, f32>(&a, &b)), format!("{}: {problem}", a.display()));
     }
     std::fs::write(&a, packed(&images())).unwrap();
-    assert!(message(idx::map::<2, 2, 3>(&a, &b)).contains("which begins with 0x00000803, given 0x1f8b"));
+    assert!(message(idx::map::<2, 2, 3, f32>(&a, &b)).contains("which begins with 0x00000803, given 0x1f8b"));
 }
 
 #[test]

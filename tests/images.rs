@@ -53,7 +53,7 @@ fn folders_of_something_else() {
     std::fs::create_dir(root.path().join("owl")).unwrap();
     assert_eq!(message(open::<3>(root.path())), format!("{path}/owl: expected images in PNG or JPEG, given none"));
     std::fs::write(root.path().join("owl/x.png"), "no image").unwrap();
-    let error = message(Source::<f32>::in_memory(&open::<3>(root.path()).unwrap()));
+    let error = message(open::<3>(root.path()).unwrap().in_memory());
     assert!(error.starts_with(&format!("{path}/owl/x.png: expected an image in PNG or JPEG, of up to 64 MiB, given ")), "{error}");
     assert!(message(open::<3>(&root.path().join("none"))).contains("none: cannot read the folder: "));
 }

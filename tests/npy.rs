@@ -50,7 +50,7 @@ fn mapped_files_are_as_those_in_memory() {
     npy::save(&x, &[3, 2, 2], &(0..12).map(|x| x as f32).collect::<Vec<_>>()).unwrap();
     std::fs::write(&y, file("<i8", "False", "(3,)", &[2i64, 0, 1].map(i64::to_le_bytes).concat())).unwrap();
     let data: Dataset<Rank3<1, 2, 2>, Class<3>> = npy::load(&x, &y).unwrap();
-    let mapped = npy::map_both::<Rank3<1, 2, 2>, Class<3>>(&x, &y).unwrap();
+    let mapped = npy::map_both::<Rank3<1, 2, 2>, Class<3>, f32>(&x, &y).unwrap();
     let mut batch = MiniBatch::<_, _, f32>::default();
     batch.read(&mapped, &[2, 0], Noise::new(0)).unwrap();
     assert_eq!(batch.inputs(), data.select(&[2, 0]).inputs());
@@ -61,7 +61,7 @@ fn mapped_files_are_as_those_in_memory() {
     assert_eq!(message(npy::load::<Ids<11, Rank2<2, 2>>, Class<3>, f32>(&x, &y)), "sample 2: expected an id below 11, given 11");
     let classes = message(npy::load::<Rank2<2, 2>, Class<2>, f32>(&x, &y));
     assert_eq!(classes, format!("{}: expected target 0 to be a class below 2, given 2", y.display()));
-    let swapped = message(npy::map_both::<Rank0, Class<3>>(&x, &y));
+    let swapped = message(npy::map_both::<Rank0, Class<3>, f32>(&x, &y));
     assert_eq!(swapped, format!("{}: expected an array of shape [samples], given [3, 2, 2]", x.display()));
 }
 

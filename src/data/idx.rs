@@ -6,6 +6,7 @@ use super::{Class, Dataset, Mapped, Source};
 use crate::error::Error;
 use crate::float::Float;
 use crate::noise::Noise;
+use core::marker::PhantomData;
 use dfdx::shapes::Rank3;
 use flate2::read::MultiGzDecoder;
 use std::fs::File;
@@ -81,31 +82,33 @@ pub fn read<const H: usize, const W: usize, const C: usize, E: Float>(
 ///
 /// # Examples
 /// ```no_run
-/// use formwork::data::{Source, idx};
+/// use formwork::data::Source;
+/// use formwork::data::idx::{self, MappedImages};
 ///
-/// let train = idx::map::<28, 28, 10>("mnist/train-images-idx3-ubyte", "mnist/train-labels-idx1-ubyte")?;
-/// assert_eq!(Source::<f32>::len(&train), 60_000);
+/// let train: MappedImages<28, 28, 10> = idx::map("mnist/train-images-idx3-ubyte", "mnist/train-labels-idx1-ubyte")?;
+/// assert_eq!(train.len(), 60_000);
 /// # Ok::<(), formwork::prelude::Error>(())
 /// ```
-pub fn map<const H: usize, const W: usize, const C: usize>(
+pub fn map<const H: usize, const W: usize, const C: usize, E: Float>(
     images: impl AsRef<Path>,
     labels: impl AsRef<Path>,
-) -> Result<MappedImages<H, W, C>, Error> {
+) -> Result<MappedImages<H, W, C, E>, Error> {
     let (images_name, labels_name) = (images.as_ref().display().to_string(), labels.as_ref().display().to_string());
     let (images, labels) = (Mapped::open(images.as_ref())?, File::open(labels.as_ref()).map_err(Error::file(labels.as_ref(), "open it"))?);
     let count = Idx { name: &images_name, bytes: Box::new(images.as_ref()) }.mapped([H, W], images.as_ref().len())?;
     let classes = Idx::open(&labels_name, BufReader::new(labels))?.labels(count, C)?;
-    Ok(MappedImages { classes, images })
+    Ok(MappedImages { classes, images, numbers: PhantomData })
 }
 
 /// Grey images of `H x W` pixels in a file that is mapped, and their classes, in memory: see [`map`].
 #[derive(Debug)]
-pub struct MappedImages<const H: usize, const W: usize, const C: usize> {
+pub struct MappedImages<const H: usize, const W: usize, const C: usize, E = f32> {
     images: Mapped,
     classes: Vec<usize>,
+    numbers: PhantomData<fn() -> E>,
 }
 
-impl<const H: usize, const W: usize, const C: usize, E: Float> Source<E> for MappedImages<H, W, C> {
+impl<const H: usize, const W: usize, const C: usize, E: Float> Source<E> for MappedImages<H, W, C, E> {
     type Input = Rank3<1, H, W>;
     type Target = Class<C>;
 

@@ -5,6 +5,7 @@ use super::target::Class;
 use crate::error::Error;
 use crate::float::Float;
 use crate::noise::Noise;
+use core::marker::PhantomData;
 use dfdx::shapes::Rank3;
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, ImageReader, Limits};
@@ -36,21 +37,22 @@ pub enum Fit {
 ///
 /// let pets = Folder::<3, 64, 64, 2>::open("pets", Fit::Crop)?; // pets/cat/1.jpg, pets/dog/1.jpg, ..
 /// assert_eq!(pets.classes(), ["cat", "dog"]);
-/// let (train, test) = Source::<f32>::split_by_class(&pets, 0.2, 0)?;
+/// let (train, test) = pets.split_by_class(0.2, 0)?;
 /// let test: Dataset<Rank3<3, 64, 64>, Class<2>> = test.in_memory()?;
 /// # Ok::<(), formwork::prelude::Error>(())
 /// ```
 ///
 /// torchvision's `datasets.ImageFolder`.
 #[derive(Clone, Debug)]
-pub struct Folder<const C: usize, const H: usize, const W: usize, const K: usize> {
+pub struct Folder<const C: usize, const H: usize, const W: usize, const K: usize, E = f32> {
     fit: Fit,
     classes: Vec<String>,
     /// Each image, and its class.
     files: Vec<(PathBuf, usize)>,
+    numbers: PhantomData<fn() -> E>,
 }
 
-impl<const C: usize, const H: usize, const W: usize, const K: usize> Folder<C, H, W, K> {
+impl<const C: usize, const H: usize, const W: usize, const K: usize, E: Float> Folder<C, H, W, K, E> {
     /// Looks for images; reads none.
     ///
     /// # Errors
@@ -72,7 +74,7 @@ impl<const C: usize, const H: usize, const W: usize, const K: usize> Folder<C, H
             }
             files.extend(images.into_iter().map(|path| (path, class)));
         }
-        Ok(Folder { fit, classes, files })
+        Ok(Folder { fit, classes, files, numbers: PhantomData })
     }
 
     /// What the classes are called, from class 0 on.
@@ -86,7 +88,7 @@ impl<const C: usize, const H: usize, const W: usize, const K: usize> Folder<C, H
     }
 }
 
-impl<const C: usize, const H: usize, const W: usize, const K: usize, E: Float> Source<E> for Folder<C, H, W, K> {
+impl<const C: usize, const H: usize, const W: usize, const K: usize, E: Float> Source<E> for Folder<C, H, W, K, E> {
     type Input = Rank3<C, H, W>;
     type Target = Class<K>;
 

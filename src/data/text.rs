@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::float::Float;
 use crate::noise::Noise;
 use crate::types::Ids;
+use core::marker::PhantomData;
 use dfdx::shapes::{Const, Rank1};
 
 /// The `V` characters that a text is written with, in their own order: the id of each is its place.
@@ -77,8 +78,8 @@ impl<const V: usize> Vocabulary<V> {
 /// use formwork::prelude::*;
 ///
 /// let letters = Vocabulary::<4>::of("banana!")?;
-/// let windows = Windows::<4, 3>::new(letters.encode("banana!")?)?;
-/// assert_eq!(Source::<f32>::len(&windows), 4); // ban, ana, nan, ana
+/// let windows: Windows<4, 3> = Windows::new(letters.encode("banana!")?)?;
+/// assert_eq!(windows.len(), 4); // ban, ana, nan, ana
 ///
 /// let mut batch = MiniBatch::<_, _, f32>::default();
 /// batch.read(&windows, &[3], Noise::new(0))?;
@@ -86,11 +87,12 @@ impl<const V: usize> Vocabulary<V> {
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Windows<const V: usize, const T: usize> {
+pub struct Windows<const V: usize, const T: usize, E = f32> {
     ids: Vec<usize>,
+    numbers: PhantomData<fn() -> E>,
 }
 
-impl<const V: usize, const T: usize> Windows<V, T> {
+impl<const V: usize, const T: usize, E: Float> Windows<V, T, E> {
     /// The windows of a text, as ids.
     ///
     /// # Errors
@@ -101,7 +103,7 @@ impl<const V: usize, const T: usize> Windows<V, T> {
         if ids.len() <= T {
             return Err(Error::Setting { what: "length of a text", expected: "a window and a character behind it", given: ids.len() as f64 });
         }
-        Ok(Windows { ids })
+        Ok(Windows { ids, numbers: PhantomData })
     }
 
     /// The whole text.
@@ -110,7 +112,7 @@ impl<const V: usize, const T: usize> Windows<V, T> {
     }
 }
 
-impl<const V: usize, const T: usize, E: Float> Source<E> for Windows<V, T> {
+impl<const V: usize, const T: usize, E: Float> Source<E> for Windows<V, T, E> {
     type Input = Ids<V, Rank1<T>>;
     type Target = Labels<Const<V>, Rank1<T>>;
 

@@ -15,8 +15,10 @@ use core::any::Any;
 use core::marker::PhantomData;
 use dfdx::prelude::{SumTo, TensorFromVec, Trace, TryMul};
 use dfdx::shapes::Rank0;
-use dfdx::tensor::{Cpu, OwnedTape, Tape};
-use dfdx::tensor_ops::{Backward as _, Device};
+pub use dfdx::tensor::Tape;
+use dfdx::tensor::{Cpu, OwnedTape};
+use dfdx::tensor_ops::Backward as _;
+pub use dfdx::tensor_ops::Device;
 use std::sync::{Arc, OnceLock};
 
 /// What a layer of one's own computes, in dfdx operations: on any device, with or without a tape.

@@ -28,16 +28,16 @@ use std::path::Path;
 /// let data: Dataset<Rank1<3>, Class<2>> = Arrays::new(x.clone(), y.clone())?.in_memory()?;
 /// assert_eq!((data.input(1), data.target(1)), (&[4.0, 5.0, 6.0][..], &[1][..]));
 ///
-/// let error = Arrays::<Rank1<4>, Class<2>>::new(x, y).err().unwrap().to_string();
+/// let error = <Arrays<Rank1<4>, Class<2>>>::new(x, y).err().unwrap().to_string();
 /// assert!(error.ends_with("formwork-x.npy: expected an array of shape [samples, 4], given [2, 3]"));
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Debug)]
-pub struct Arrays<I, T, B = Vec<u8>> {
+pub struct Arrays<I, T, B = Vec<u8>, E = f32> {
     inputs: Array<B>,
     targets: Array<B>,
     len: usize,
-    kinds: PhantomData<fn() -> (I, T)>,
+    kinds: PhantomData<fn() -> (I, T, E)>,
 }
 
 /// The samples and the targets of two files, in memory.
@@ -45,18 +45,18 @@ pub struct Arrays<I, T, B = Vec<u8>> {
 /// # Errors
 /// [`Error::File`] and [`Error::Format`], and [`Error::NotFinite`] and [`Error::Id`] for numbers that are none.
 pub fn load<I: Sample, T: Target, E: Float>(inputs: impl AsRef<Path>, targets: impl AsRef<Path>) -> Result<Dataset<I, T, E>, Error> {
-    Arrays::<I, T>::new(array::open(inputs)?, array::open(targets)?)?.in_memory()
+    Arrays::<I, T, _, E>::new(array::open(inputs)?, array::open(targets)?)?.in_memory()
 }
 
 /// The samples and the targets of two files that need not fit into memory, and are not to be changed meanwhile.
 ///
 /// # Errors
 /// [`Error::File`] and [`Error::Format`].
-pub fn map_both<I: Sample, T: Target>(inputs: impl AsRef<Path>, targets: impl AsRef<Path>) -> Result<Arrays<I, T, Mapped>, Error> {
+pub fn map_both<I: Sample, T: Target, E: Float>(inputs: impl AsRef<Path>, targets: impl AsRef<Path>) -> Result<Arrays<I, T, Mapped, E>, Error> {
     Arrays::new(array::map(inputs)?, array::map(targets)?)
 }
 
-impl<I: Sample, T: Target, B> Arrays<I, T, B> {
+impl<I: Sample, T: Target, B, E: Float> Arrays<I, T, B, E> {
     /// Checks the shapes.
     ///
     /// # Errors
@@ -71,7 +71,7 @@ impl<I: Sample, T: Target, B> Arrays<I, T, B> {
     }
 }
 
-impl<I: Sample, T: Target, B: AsRef<[u8]> + Sync, E: Float> Source<E> for Arrays<I, T, B> {
+impl<I: Sample, T: Target, B: AsRef<[u8]> + Sync, E: Float> Source<E> for Arrays<I, T, B, E> {
     type Input = I;
     type Target = T;
 
