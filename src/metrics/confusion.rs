@@ -23,7 +23,7 @@ use core::fmt;
 ///     matrix.add(class, read);
 /// }
 /// assert_eq!((matrix.accuracy(), matrix.precision(1), matrix.recall(0)), (0.75, 2.0 / 3.0, 0.5));
-/// assert_eq!(matrix.to_string(), "read as     0    1\n      0     1    1\n      1     .    2\n");
+/// assert_eq!(matrix.to_string(), "read as    0    1\n      0    1    1\n      1    .    2\n");
 /// ```
 ///
 /// scikit-learn's `metrics.confusion_matrix`.

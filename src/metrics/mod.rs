@@ -59,7 +59,7 @@ use crate::types::{Network, Sample};
 ///
 /// let data = Dataset::<Rank1<2>, Values<Rank1<1>>>::new(vec![1.0, 2.0], vec![50.0]).unwrap();
 /// let model = Model::<Net<Linear<2, 1>, Rank1<2>, Rank1<1>>>::new(0);
-/// assert!(model.measure(&data, Worst(0.0)).unwrap().value() > 40.0);
+/// assert!(model.measure(&data, Worst(0.0)).unwrap().0 > 40.0);
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not measure outputs of shape `{O}` by targets of kind `{T}`",
