@@ -43,7 +43,7 @@ fn a_predictor_says_what_the_model_says_bit_for_bit() {
 #[test]
 fn threads_that_share_a_model_read_the_same() {
     let data = digits::load().unwrap();
-    let model = Model::<Reader>::new(0);
+    let model = Model::<Reader, f32, Cpu>::new(0);
     let expected = model.predict(&data.all()).unwrap();
     std::thread::scope(|scope| {
         for thread in 0..4 {
