@@ -1,19 +1,18 @@
 //! Models: networks with parameters, on a machine.
 
-use crate::cpu::{Observe, Static};
+use crate::cpu::Observe;
 use crate::data::{Dataset, MiniBatch, Target};
-use crate::engine::{Architecture, AttentionMap, Backend, Engine, Flat, Gradients, Objective, State, TapedScalar};
+use crate::engine::{Architecture, AttentionMap, Backend, Engine, Flat, Gradients, State, TapedScalar};
 use crate::error::Error;
 use crate::float::Float;
-use crate::learn::{Bound, ByTape, Loss, Optimizer, Scheme, init};
+use crate::learn::{Bound, ByTape, Loss, Optimizer, Scheme, init, summed};
 use crate::noise::Noise;
 use crate::statistics::Statistics;
 use crate::types::{Batch, Network, Plain, Sample, check};
 use core::marker::PhantomData;
 use dfdx::prelude::AutoDevice;
 use dfdx::shapes::Dim;
-use dfdx::tensor::{Cpu, OwnedTape, Tensor};
-use dfdx::tensor_ops::Device;
+use dfdx::tensor::{OwnedTape, Tensor};
 
 /// A network with parameters: it computes, learns, and is saved and loaded.
 ///
@@ -217,14 +216,9 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
     /// # Errors
     /// Those of the device.
     pub fn evaluate<T: Target, L: Loss<N::Output, T>>(&self, data: &Dataset<N::Input, T, E>, loss: &L) -> Result<E, Error> {
-        let mut sum = E::zero();
-        for batch in data.batches(EVALUATED_AT_ONCE) {
-            let outputs = self.predict(&batch)?;
-            let mut d_outputs = vec![E::zero(); outputs.len()];
-            let share = Bound::<L, N::Output, T, E>::new(loss, batch.targets(), data.len());
-            sum += Objective::<E, D>::part(&share, 0..batch.len(), &outputs, &mut d_outputs);
-        }
-        Ok(sum)
+        let mut sum = 0.0;
+        self.each_output(data, |outputs, targets| sum += summed(loss, outputs, targets))?;
+        Ok(E::of(sum / data.len().max(1) as f64))
     }
 
     /// One step of an optimizer on a batch; returns the loss before it.
@@ -311,14 +305,13 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
     /// ```
     pub fn statistics<T: Target, L: Loss<N::Output, T>>(&self, batch: &MiniBatch<N::Input, T, E>, loss: &L) -> Result<Statistics, Error>
     where
-        Cpu: Device<E>,
-        Static<E>: Observe<E>,
+        E: Observe,
     {
         not_empty(batch)?;
         let objective = Bound::<L, N::Output, T, E>::new(loss, batch.targets(), batch.len());
         let state = State { parameters: self.parameters(), buffers: self.buffers() };
         let noise = self.noise.split(self.steps + 1);
-        Static::statistics(Architecture::of::<N>(), state, (batch.inputs(), batch.len()), noise, &objective)
+        E::statistics(Architecture::of::<N>(), state, (batch.inputs(), batch.len()), noise, &objective)
     }
 
     /// How many steps were made, and where their random numbers come from.
@@ -341,6 +334,3 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
 fn not_empty<I: Sample, T: Target, E: Float>(batch: &MiniBatch<I, T, E>) -> Result<(), Error> {
     if batch.is_empty() { Err(Error::Count { what: "samples of a batch", expected: 1, given: 0 }) } else { Ok(()) }
 }
-
-/// How many samples are evaluated together.
-const EVALUATED_AT_ONCE: usize = 256;

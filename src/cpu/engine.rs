@@ -454,28 +454,25 @@ where
     Ok((value, d_outputs))
 }
 
-/// An engine that keeps what each layer writes, to be looked at.
-pub trait Observe<E: Float>
-where
-    Cpu: Device<E>,
-{
+/// Numbers that a network can be looked at in, layer by layer, as it computes with them on the host: `f32` and `f64`.
+pub trait Observe: Float {
     /// The signals and gradients of some samples, layer by layer.
     ///
     /// # Errors
     /// Those of the device.
     fn statistics(
         network: Architecture,
-        state: State<E>,
-        batch: (&[E], usize),
+        state: State<Self>,
+        batch: (&[Self], usize),
         noise: Noise,
-        objective: &dyn Objective<E, Cpu>,
+        objective: &dyn Objective<Self, Self::Host>,
     ) -> Result<Statistics, Error>;
 }
 
 /// For `f32` by name, so that the engine is compiled here, once, and not again in every crate with a model. For `f64` it is
 /// compiled where somebody wants it: half of all the code would be for what few use.
 macro_rules! engine {
-    ($E:ident $(, for $any:path)?) => {
+    ($E:ident $(, for $any:ident)?) => {
         impl$(<$E: $any>)? Engine<$E, Cpu> for Static<$E>
         where
             Cpu: Device<$E>,
@@ -560,7 +557,7 @@ macro_rules! engine {
             }
         }
 
-        impl$(<$E: $any>)? Observe<$E> for Static<$E>
+        impl$(<$E: $any<Host = Cpu>>)? Observe for $E
         where
             Cpu: Device<$E>,
         {
@@ -571,7 +568,7 @@ macro_rules! engine {
                 noise: Noise,
                 objective: &dyn Objective<$E, Cpu>,
             ) -> Result<Statistics, Error> {
-                let mut engine = Self::with(Plan::observed(&network), state);
+                let mut engine = Static::with(Plan::observed(&network), state);
                 let gradients = engine.gradients(inputs, samples, Some(noise), objective)?;
                 let values = |layer: usize, look: &mut dyn FnMut(&[$E], &[$E])| engine.visit_layer(layer, inputs, samples, look);
                 Ok(Statistics::of(network.spec, &gradients.parameters, values))

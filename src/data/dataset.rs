@@ -85,9 +85,7 @@ impl<I: Sample, T: Target, E: Float> Dataset<I, T, E> {
 
     /// Batches of `size` samples, shuffled; the last one may be smaller. The same seed gives the same order.
     pub fn shuffled(&self, size: usize, seed: u64) -> Batches<'_, I, T, E> {
-        let mut batches = self.batches(size);
-        batches.order.shuffle(&mut StdRng::seed_from_u64(seed));
-        batches
+        Batches { order: shuffled(self.len, seed), ..self.batches(size) }
     }
 }
 
@@ -103,6 +101,13 @@ impl<I: Sample, const C: usize, E: Float> Dataset<I, super::Class<C>, E> {
         let [kept, taken] = subset::split_stratified(&self.targets, C, share, seed);
         (self.select(&kept).into(), self.select(&taken).into())
     }
+}
+
+/// The numbers of so many samples in an order that is left to chance; the same seed gives the same.
+pub(crate) fn shuffled(samples: usize, seed: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..samples).collect();
+    order.shuffle(&mut StdRng::seed_from_u64(seed));
+    order
 }
 
 /// Some samples of a data set, in memory.

@@ -42,6 +42,7 @@ pub mod text;
 
 pub use augment::{Augment, Augmented, FlipHorizontal, FlipVertical, GaussianNoise, Pixels, Shift};
 pub use crop::Cropped;
+pub(crate) use dataset::shuffled;
 pub use dataset::{Batches, Dataset, MiniBatch};
 pub use mapped::Mapped;
 pub use scaled::Scaled;

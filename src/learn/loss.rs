@@ -39,6 +39,12 @@ pub trait Loss<Output: Sample, T: Target>: Sync {
     ) -> Result<Tensor<Rank0, E, D, Tp>, D::Err>;
 }
 
+/// The loss summed over some samples: for looking at, without its gradient.
+pub(crate) fn summed<O: Sample, T: Target, E: Float>(loss: &impl Loss<O, T>, outputs: &[E], targets: &[T::Number<E>]) -> f64 {
+    let scale = E::one() / E::of(loss.terms() as f64);
+    loss.part(outputs, targets, scale, &mut vec![E::zero(); outputs.len()]).f64()
+}
+
 /// A loss bound to the targets of a batch.
 pub(crate) struct Bound<'a, L, O, T: Target, E: Float> {
     loss: &'a L,

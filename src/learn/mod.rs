@@ -34,7 +34,7 @@ pub use init::Scheme;
 pub use kl_div::KlDiv;
 pub use l1::L1;
 pub use loss::Loss;
-pub(crate) use loss::{Bound, ByTape};
+pub(crate) use loss::{Bound, ByTape, summed};
 pub use memory::Memory;
 pub use mse::Mse;
 pub use optimizer::{LearningRate, Optimizer};

@@ -3,7 +3,7 @@
 use super::Metric;
 use crate::data::Target;
 use crate::float::Float;
-use crate::learn::Loss;
+use crate::learn::{Loss, summed};
 use crate::types::Sample;
 
 /// `exp` of the mean loss; [`perplexity`] makes it.
@@ -36,8 +36,7 @@ impl<L: Loss<O, T>, O: Sample, T: Target, E: Float> Metric<O, T, E> for Perplexi
     }
 
     fn add(&mut self, outputs: &[E], targets: &[T::Number<E>]) {
-        let scale = E::one() / E::of(self.loss.terms() as f64);
-        self.sum += self.loss.part(outputs, targets, scale, &mut vec![E::zero(); outputs.len()]).f64();
+        self.sum += summed(&self.loss, outputs, targets);
         self.samples += outputs.len() / O::WIDTH.max(1);
     }
 

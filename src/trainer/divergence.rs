@@ -1,16 +1,13 @@
 //! In which layer a run left the numbers.
 
-use crate::cpu::{Observe, Static};
+use crate::cpu::Observe;
 use crate::data::{MiniBatch, Target};
 use crate::engine::{Backend, Engine};
 use crate::error::Error;
-use crate::float::Float;
 use crate::learn::{Loss, Optimizer};
 use crate::model::Model;
 use crate::statistics::LayerStatistics;
 use crate::types::Network;
-use dfdx::tensor::Cpu;
-use dfdx::tensor_ops::Device;
 
 /// One step of a run that is known to diverge; returns where, once it does.
 ///
@@ -26,11 +23,9 @@ where
     N: Network,
     T: Target,
     L: Loss<N::Output, T>,
-    E: Float,
+    E: Observe,
     D: Backend<E>,
     G: Engine<E, D>,
-    Cpu: Device<E>,
-    Static<E>: Observe<E>,
 {
     let (parameters, buffers) = (model.parameters(), model.buffers());
     let (steps, noise) = model.progress();

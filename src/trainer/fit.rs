@@ -7,27 +7,21 @@ use super::history::{History, Stopped};
 use super::logs::Logs;
 use super::progress::Screen;
 use super::state::{Best, Identity, Run, State};
-use super::{Goal, Monitor, Trainer};
-use crate::cpu::{Observe, Static};
-use crate::data::{MiniBatch, Source, Target};
-use crate::engine::{Backend, Engine, Objective};
+use super::{Goal, Monitor, Settings, Trainer};
+use crate::cpu::Observe;
+use crate::data::{MiniBatch, Source, Target, shuffled};
+use crate::engine::{Backend, Engine};
 use crate::error::Error;
-use crate::float::Float;
-use crate::learn::{Bound, Loss, Optimizer};
+use crate::learn::{Loss, Optimizer, summed};
 use crate::model::Model;
 use crate::noise::Noise;
 use crate::types::Network;
 use core::ops::ControlFlow;
-use dfdx::tensor::Cpu;
-use dfdx::tensor_ops::Device;
-use rand::SeedableRng;
-use rand::rngs::StdRng;
-use rand::seq::SliceRandom;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Float> Trainer<'_, N, T, L, O, E> {
+impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Observe> Trainer<'_, N, T, L, O, E> {
     /// Trains a model on all samples of a source, and says how it went.
     ///
     /// # Errors
@@ -38,8 +32,6 @@ impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Float> Tr
         D: Backend<E>,
         G: Engine<E, D>,
         S: Source<E, Input = N::Input, Target = T> + ?Sized,
-        Cpu: Device<E>,
-        Static<E>: Observe<E>,
     {
         self.fit_watched(model, source, |_, _| ControlFlow::Continue(()))
     }
@@ -77,8 +69,6 @@ impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Float> Tr
         D: Backend<E>,
         G: Engine<E, D>,
         S: Source<E, Input = N::Input, Target = T> + ?Sized,
-        Cpu: Device<E>,
-        Static<E>: Observe<E>,
     {
         let begin = Instant::now();
         let interrupted = self.interrupted()?;
@@ -102,9 +92,10 @@ impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Float> Tr
             }
         }
         screen.end();
-        if let Some(best) = run.best.filter(|_| self.settings.keep_best && run.history.stopped != Stopped::Interrupted) {
-            model.set_parameters(&best.parameters)?;
-            model.set_buffers(&best.buffers)?;
+        let best = run.best.filter(|_| run.history.stopped != Stopped::Interrupted).and_then(|best| best.kept);
+        if let Some([parameters, buffers]) = best {
+            model.set_parameters(&parameters)?;
+            model.set_buffers(&buffers)?;
         }
         run.history.took = begin.elapsed();
         Ok(run.history)
@@ -115,14 +106,13 @@ impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Float> Tr
         if samples == 0 {
             return Err(Error::Count { what: "samples to learn from", expected: 1, given: 0 });
         }
-        let history = History::new(self.columns(), Vec::new());
+        let mut run = self.unbegun();
         if let Some(Monitor { column, .. }) = &self.settings.monitor
-            && !history.columns().contains(column)
+            && !run.history.columns().contains(column)
         {
-            let (expected, given) = (history.columns().join(", "), column.clone());
+            let (expected, given) = (run.history.columns().join(", "), column.clone());
             return Err(Error::Format { file: "the column to monitor".to_owned(), expected, given });
         }
-        let mut run = Run { epoch: 0, batch: 0, loss: 0.0, seconds: 0.0, history, best: None, stale: 0 };
         let saved = self.settings.checkpoints.as_ref().map(Checkpoints::begin).transpose()?.flatten();
         if let Some((path, state)) = saved {
             let restored = state.restore(&self.identity(samples), model, &mut self.optimizer, &mut run);
@@ -145,92 +135,91 @@ impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Float> Tr
         D: Backend<E>,
         G: Engine<E, D>,
         S: Source<E, Input = N::Input, Target = T> + ?Sized,
-        Cpu: Device<E>,
-        Static<E>: Observe<E>,
     {
-        let begin = Instant::now();
         let identity = self.identity(source.len());
         let good = State::of(&identity, model, &mut self.optimizer, run);
         let order = shuffled(source.len(), self.settings.seed.wrapping_add(run.epoch));
         let batches: Vec<&[usize]> = order.chunks(self.settings.batch_size).collect();
-        let noise = Noise::new(self.settings.seed).split(run.epoch);
         screen.epoch(run.epoch, batches.len() as u64, run.batch);
+        match self.steps(model, (source, &batches), run, (screen, interrupted))? {
+            Ended::Interrupted => Ok(ControlFlow::Break(())),
+            // The last step may have left parameters behind that no loss has seen yet.
+            Ended::Done if model.parameters().iter().all(|x| x.is_finite()) => {
+                let row = self.measure(model, source, run)?;
+                self.end_epoch(model, &identity, run, row)?;
+                Ok(ControlFlow::Continue(()))
+            }
+            Ended::Done | Ended::Lost => Err(self.diverged(model, (source, &batches), (&identity, &good))),
+        }
+    }
 
-        let before = run.seconds;
-        let mut flow = ControlFlow::Continue(());
-        let mut is_lost = false;
+    /// Makes the steps of an epoch that are left.
+    fn steps<D, G, S>(
+        &mut self,
+        model: &mut Model<N, E, D, G>,
+        (source, batches): (&S, &[&[usize]]),
+        run: &mut Run<E>,
+        (screen, interrupted): (&Screen, &AtomicBool),
+    ) -> Result<Ended, Error>
+    where
+        D: Backend<E>,
+        G: Engine<E, D>,
+        S: Source<E, Input = N::Input, Target = T> + ?Sized,
+    {
+        let (begin, before) = (Instant::now(), run.seconds);
+        let (identity, noise) = (self.identity(source.len()), self.noise(run.epoch));
+        let mut ended = Ended::Done;
         let waited = feed(source, &batches[run.batch as usize..], noise, |batch| {
             let loss = model.train(batch, &self.loss, &mut self.optimizer)?.f64();
-            is_lost = !loss.is_finite();
-            if is_lost {
+            if !loss.is_finite() {
+                ended = Ended::Lost;
                 return Ok(ControlFlow::Break(()));
             }
             run.loss += loss * batch.len() as f64;
             run.batch += 1;
             run.seconds = before + begin.elapsed().as_secs_f64();
             screen.batch();
-            let is_interrupted = interrupted.load(Ordering::Relaxed);
-            if is_interrupted {
-                flow = ControlFlow::Break(());
+            if interrupted.load(Ordering::Relaxed) {
+                ended = Ended::Interrupted;
             }
+            let step = model.progress().0;
             if let Some(checkpoints) = &self.settings.checkpoints
-                && (is_interrupted || checkpoints.is_due(model.progress().0))
+                && (ended == Ended::Interrupted || checkpoints.is_due(step))
             {
-                checkpoints.save(model.progress().0, &State::of(&identity, model, &mut self.optimizer, run))?;
+                checkpoints.save(step, &State::of(&identity, model, &mut self.optimizer, run))?;
             }
-            Ok(flow)
+            Ok(if ended == Ended::Done { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
         run.history.waited += waited;
-        if !is_lost && flow.is_continue() {
-            let loss = run.loss / source.len() as f64;
-            let row = self.measure(model, source, run, loss)?;
-            // Parameters that the last step of an epoch made infinite show here.
-            is_lost = row.is_none();
-            if let Some(row) = row {
-                self.end_epoch(model, &identity, run, row)?;
-            }
-        }
-        if is_lost {
-            let noise = Noise::new(self.settings.seed).split(run.epoch);
-            return Err(self.diverged(model, source, &batches, noise, (&identity, &good)));
-        }
-        Ok(flow)
+        Ok(ended)
     }
 
-    /// The numbers of an epoch; none if its loss on the samples for validation is no number.
-    fn measure<D, G, S>(&mut self, model: &Model<N, E, D, G>, source: &S, run: &Run<E>, loss: f64) -> Result<Option<Vec<f64>>, Error>
+    /// The numbers of an epoch.
+    fn measure<D, G, S>(&mut self, model: &Model<N, E, D, G>, source: &S, run: &Run<E>) -> Result<Vec<f64>, Error>
     where
         D: Backend<E>,
         G: Engine<E, D>,
         S: Source<E, Input = N::Input, Target = T> + ?Sized,
     {
-        self.metrics.iter_mut().for_each(|metric| metric.reset());
-        let mut row = vec![(run.epoch + 1) as f64, loss];
-        let (given, metrics) = (&self.loss, &mut self.metrics);
+        let (loss, metrics) = (&self.loss, &mut self.metrics);
+        metrics.iter_mut().for_each(|metric| metric.reset());
         let (mut sum, has_metrics) = (0.0, !metrics.is_empty());
         let mut visit = |outputs: &[E], targets: &[T::Number<E>]| {
-            let samples = targets.len() / T::PER_SAMPLE.max(1);
-            // The gradient is of no use here.
-            let mut d_outputs = vec![E::zero(); outputs.len()];
-            let share = Bound::<L, N::Output, T, E>::new(given, targets, samples);
-            sum += Objective::<E, D>::part(&share, 0..samples, outputs, &mut d_outputs).f64() * samples as f64;
+            sum += summed(loss, outputs, targets);
             metrics.iter_mut().for_each(|metric| metric.add(outputs, targets));
         };
+        let mut row = vec![(run.epoch + 1) as f64, run.loss / source.len() as f64];
         match self.validation {
             Some(validation) => {
                 model.each_output(validation, &mut visit)?;
-                let loss = sum / validation.len() as f64;
-                if !loss.is_finite() && !validation.is_empty() {
-                    return Ok(None);
-                }
-                row.push(loss);
+                row.push(sum / validation.len() as f64);
             }
             None if has_metrics => model.each_output(source, &mut visit)?,
             None => (),
         }
         row.extend(self.metrics.iter().map(|metric| metric.value()));
         row.push(run.seconds);
-        Ok(Some(row))
+        Ok(row)
     }
 
     /// Notes how good an epoch was, and saves it.
@@ -245,13 +234,15 @@ impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Float> Tr
         let Monitor { column, goal } = self.monitored();
         let value = run.history.last(&column).unwrap_or(f64::NAN);
         let is_better = |best: &Best<E>| match goal {
+            _ if best.value.is_nan() => !value.is_nan(),
             Goal::Least => value < best.value,
             Goal::Most => value > best.value,
         };
         run.stale += 1;
         if run.best.as_ref().is_none_or(is_better) {
             run.stale = 0;
-            run.best = Some(Best { value, parameters: model.parameters(), buffers: model.buffers() });
+            let kept = identity.keep_best.then(|| [model.parameters(), model.buffers()]);
+            run.best = Some(Best { value, kept });
         }
         (run.epoch, run.batch, run.loss, run.seconds) = (run.epoch + 1, 0, 0.0, 0.0);
         match &self.settings.checkpoints {
@@ -264,23 +255,19 @@ impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Float> Tr
     fn diverged<D, G, S>(
         &mut self,
         model: &mut Model<N, E, D, G>,
-        source: &S,
-        batches: &[&[usize]],
-        noise: Noise,
+        (source, batches): (&S, &[&[usize]]),
         (identity, good): (&Identity, &State),
     ) -> Error
     where
         D: Backend<E>,
         G: Engine<E, D>,
         S: Source<E, Input = N::Input, Target = T> + ?Sized,
-        Cpu: Device<E>,
-        Static<E>: Observe<E>,
     {
-        let mut run = Run { epoch: 0, batch: 0, loss: 0.0, seconds: 0.0, history: History::new(self.columns(), Vec::new()), best: None, stale: 0 };
+        let mut run = self.unbegun();
         if good.restore(identity, model, &mut self.optimizer, &mut run).is_err() {
             unreachable!("a state of this run is restored by it");
         }
-        let mut batch = MiniBatch::default();
+        let (noise, mut batch) = (self.noise(run.epoch), MiniBatch::default());
         for (number, samples) in batches.iter().enumerate().skip(run.batch as usize) {
             let looked = batch.read(source, samples, noise).and_then(|()| divergence::step(model, &batch, &self.loss, &mut self.optimizer));
             match looked {
@@ -289,11 +276,27 @@ impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Float> Tr
                 Err(error) => return error,
             }
         }
-        Error::Diverged { epoch: run.epoch + 1, batch: batches.len() as u64, place: "the loss of the samples for validation".to_owned() }
+        // The same steps from the same state: only a source that is not the same each time it is read comes here.
+        Error::Diverged {
+            epoch: run.epoch + 1,
+            batch: batches.len() as u64,
+            place: "in samples that were others when they were read again".to_owned(),
+        }
+    }
+
+    /// Where the random numbers of a source come from in an epoch.
+    fn noise(&self, epoch: u64) -> Noise {
+        Noise::new(self.settings.seed).split(epoch)
+    }
+
+    /// A run that has not begun.
+    fn unbegun(&self) -> Run<E> {
+        Run { epoch: 0, batch: 0, loss: 0.0, seconds: 0.0, history: History::new(self.columns(), Vec::new()), best: None, stale: 0 }
     }
 
     fn identity(&self, samples: usize) -> Identity {
-        Identity { network: N::NAME, batch_size: self.settings.batch_size, seed: self.settings.seed, samples }
+        let Settings { batch_size, seed, keep_best, .. } = self.settings;
+        Identity { network: N::NAME, batch_size, seed, samples, keep_best }
     }
 
     fn columns(&self) -> Vec<String> {
@@ -327,12 +330,14 @@ impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Float> Tr
     }
 }
 
+/// How the steps of an epoch ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Done,
+    Interrupted,
+    /// With a loss that is no number.
+    Lost,
+}
+
 /// What a shell says of a program that Ctrl-C ended.
 const EXIT_BY_CTRL_C: i32 = 130;
-
-/// The order of the samples of an epoch: that of [`Dataset::shuffled`](crate::data::Dataset::shuffled).
-fn shuffled(samples: usize, seed: u64) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..samples).collect();
-    order.shuffle(&mut StdRng::seed_from_u64(seed));
-    order
-}

@@ -53,7 +53,6 @@ pub use progress::Progress;
 
 use crate::data::{Source, Target};
 use crate::float::Float;
-use crate::learn::{Loss, Optimizer};
 use crate::metrics::Metric;
 use crate::types::Network;
 use std::path::PathBuf;
@@ -121,7 +120,8 @@ pub enum Goal {
     Most,
 }
 
-impl<'a, N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Float> Trainer<'a, N, T, L, O, E> {
+// What a loss and an optimizer have to be is asked where they are used, in `fit`, so that a mistake is told once.
+impl<'a, N: Network, T: Target, L, O, E: Float> Trainer<'a, N, T, L, O, E> {
     /// Training that makes this loss small with this optimizer: 10 epochs, in batches of 32.
     pub fn new(loss: L, optimizer: O) -> Self {
         let settings = Settings {

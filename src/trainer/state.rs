@@ -34,8 +34,8 @@ pub(super) struct Run<E> {
 pub(super) struct Best<E> {
     /// How good it was.
     pub value: f64,
-    pub parameters: Vec<E>,
-    pub buffers: Vec<E>,
+    /// The parameters and buffers that the model had, if they are to be kept.
+    pub kept: Option<[Vec<E>; 2]>,
 }
 
 /// What a run must not change when it is resumed.
@@ -44,6 +44,7 @@ pub(super) struct Identity {
     pub batch_size: usize,
     pub seed: u64,
     pub samples: usize,
+    pub keep_best: bool,
 }
 
 /// A moment of a run.
@@ -72,8 +73,10 @@ impl State {
         let bytes = |numbers: &[E]| E::to_le_bytes(numbers);
         state.put_model(N::SPEC, E::DTYPE, "model", [bytes(&model.parameters()), bytes(&model.buffers())]);
         if let Some(best) = &run.best {
-            state.put_model(N::SPEC, E::DTYPE, "best", [bytes(&best.parameters), bytes(&best.buffers)]);
             state.put_number("run.best", best.value);
+            if let Some([parameters, buffers]) = &best.kept {
+                state.put_model(N::SPEC, E::DTYPE, "best", [bytes(parameters), bytes(buffers)]);
+            }
         }
         optimizer.remember(&mut Saver(&mut state));
         state.put_run(identity, model.progress(), [run.epoch, run.batch, run.stale], [run.loss, run.seconds], &run.history);
@@ -95,8 +98,8 @@ impl State {
         let numbers = |bytes: [Vec<u8>; 2]| bytes.map(|bytes| E::from_le_bytes(&bytes));
         let [parameters, buffers] = numbers(loader.model(N::SPEC, E::DTYPE, "model"));
         let best = self.tensors.contains_key("run.best").then(|| {
-            let [parameters, buffers] = numbers(loader.model(N::SPEC, E::DTYPE, "best"));
-            Best { value: loader.number("run.best"), parameters, buffers }
+            let kept = identity.keep_best.then(|| numbers(loader.model(N::SPEC, E::DTYPE, "best")));
+            Best { value: loader.number("run.best"), kept }
         });
         optimizer.remember(&mut loader);
         let Restored { epoch, batch, stale, loss, seconds, history, steps, noise } = loader.run(identity, &run.history)?;
@@ -168,12 +171,13 @@ impl State {
 }
 
 impl Identity {
-    fn texts(&self, history: &History) -> [(&'static str, String); 5] {
+    fn texts(&self, history: &History) -> [(&'static str, String); 6] {
         [
             ("network", self.network.to_owned()),
             ("batch_size", self.batch_size.to_string()),
             ("seed", self.seed.to_string()),
             ("samples", self.samples.to_string()),
+            ("keep_best", self.keep_best.to_string()),
             ("columns", history.columns().join(",")),
         ]
     }
