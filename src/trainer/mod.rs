@@ -34,7 +34,7 @@
 //! | `history.rs`, `logs.rs`, `tensorboard.rs`, `progress.rs` | what was measured: as numbers, in files, on the screen |
 //!
 //! What optimizers do is said by optimizers: `Adam::new(1e-3).scheduled(..).clip_norm(1.0).accumulated(4)` has a schedule, gradients
-//! of bounded length, and a step for every four batches; see [`Optimizer`].
+//! of bounded length, and a step for every four batches; see [`Optimizer`](crate::learn::Optimizer).
 
 mod checkpoints;
 mod divergence;
