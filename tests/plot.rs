@@ -36,6 +36,17 @@ fn curves_in_both_formats() {
     assert!(bytes.iter().any(|&byte| byte < 100), "something dark is written on the white");
 }
 
+/// What is black follows the reader's page; the numbers on the squares, which keep their colours, do not.
+#[test]
+fn drawings_know_of_dark_pages() {
+    HeatMap::confusion([(0, 0), (1, 0)], &["cat", "dog"]).unwrap().save(folder().join("dark.svg")).unwrap();
+    let svg = std::fs::read_to_string(folder().join("dark.svg")).unwrap();
+    assert_eq!(svg.matches("prefers-color-scheme:dark").count(), 1);
+    let colours = |text: &str| svg.lines().zip(svg.lines().skip(1)).filter(|(_, next)| next.trim() == text).map(|(tag, _)| tag).collect::<Vec<_>>();
+    assert!(colours("cat").iter().all(|tag| tag.contains("#000000")) && colours("cat").len() == 2, "{svg}");
+    assert!(colours("1").iter().all(|tag| !tag.contains("#000000")) && colours("1").len() == 2, "{svg}");
+}
+
 #[test]
 fn curves_without_a_point_are_an_error() {
     let error = |curves: Curves| curves.save(folder().join("none.svg")).unwrap_err().to_string();

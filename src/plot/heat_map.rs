@@ -41,6 +41,8 @@ pub struct HeatMap {
 
 const SQUARE: i32 = 40;
 const LETTER: i32 = 9;
+/// On light squares, which stay light on dark pages, where pure black does not stay black.
+const INK: RGBColor = RGBColor(17, 17, 17);
 
 impl HeatMap {
     /// Numbers `[rows, columns]`, and what the rows and the columns are called.
@@ -131,7 +133,7 @@ impl Picture for HeatMap {
             let share = if greatest > 0.0 { (number / greatest).clamp(0.0, 1.0) } else { 0.0 };
             paper.draw(&Rectangle::new([(x, y), (x + w - 2, y + h - 2)], shade(share).filled()))?;
             if self.is_written && number != 0.0 {
-                let colour = if share > 0.5 { WHITE } else { BLACK };
+                let colour = if share > 0.5 { WHITE } else { INK };
                 let text = if number.fract() == 0.0 { format!("{number}") } else { format!("{number:.2}") };
                 paper.draw(&Text::new(text, (x + w / 2 - 1, y + h / 2 - 1), centred(14).color(&colour)))?;
             }

@@ -1,6 +1,7 @@
 //! Drawings of what is learned, as SVG or PNG: with the feature `plot`.
 //!
-//! What a drawing is written as, the name of its file says: `loss.svg` for pages and papers, `loss.png` for everything else.
+//! What a drawing is written as, the name of its file says: `loss.svg` for pages and papers, `loss.png` for everything else. An
+//! SVG file is light or dark, as the reader's page is.
 //!
 //! | type | what it draws |
 //! | --- | --- |
@@ -34,6 +35,11 @@ trait Picture {
     fn paint<B: DrawingBackend>(&self, paper: &DrawingArea<B, Shift>) -> Result<(), DrawingAreaErrorKind<B::ErrorType>>;
 }
 
+/// What changes on a dark page: paper and legends, pure black text and lines. What is drawn in another colour stays.
+const DARK: &str = "\
+@media(prefers-color-scheme:dark){rect:first-of-type,rect[opacity=\"0.85\"]{fill:#12171d}text[fill=\"#000000\"]{fill:#e4e9ee}\
+polyline[stroke=\"#000000\"],line[stroke=\"#000000\"],rect[stroke=\"#000000\"]{stroke:#9aa7b4}}";
+
 /// Writes a picture, as what the name of the file says. Each picture calls it from a function without type parameters, so that
 /// plotters is compiled with this crate and not with every program that draws.
 fn save(picture: &impl Picture, path: &Path) -> Result<(), Error> {
@@ -44,7 +50,7 @@ fn save(picture: &impl Picture, path: &Path) -> Result<(), Error> {
         Some("svg") => {
             let mut svg = String::new();
             paint(picture, SVGBackend::with_string(&mut svg, (width, height))).map_err(failed)?;
-            svg.into_bytes()
+            svg.replacen('>', &format!(">\n<style>{DARK}</style>"), 1).into_bytes()
         }
         Some("png") => {
             let mut raster = Raster::new([width, height]);
