@@ -246,6 +246,24 @@ fn the_last_checkpoints_are_kept_and_resumed() {
     assert!(error.to_string().ends_with("expected no checkpoints, or `Checkpoints::resume`, given checkpoint-0000000180.safetensors"), "{error}");
 }
 
+/// Only what it made itself: other temporary files are others'.
+#[test]
+fn what_a_killed_save_left_is_removed() {
+    let (train, _) = digits();
+    let folder = tempfile::tempdir().unwrap();
+    let others = [".tmpAb12Cd", ".checkpoint-.unfinished", ".checkpoint-Ab12Cd", ".checkpoint-Ab12C_.unfinished", "checkpoint-Ab12Cd.unfinished"];
+    for name in others.into_iter().chain([".checkpoint-Ab12Cd.unfinished", ".checkpoint-zzzzzz.unfinished"]) {
+        std::fs::write(folder.path().join(name), "half of it").unwrap();
+    }
+    let mut trainer = silent(CrossEntropy::default(), Adam::new(1e-3)).epochs(1).checkpoints(Checkpoints::new(folder.path()));
+    trainer.fit(&mut Model::<Reader>::new(0), &train).unwrap();
+    let mut names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut expected = [&others[..], &["checkpoint-0000000045.safetensors"]].concat();
+    names.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(names, expected);
+}
+
 #[test]
 fn the_checkpoint_of_another_run_is_refused() {
     let (train, _) = digits();

@@ -170,7 +170,7 @@ impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Observe> 
     {
         let (begin, before) = (Instant::now(), run.seconds);
         let (identity, noise) = (self.identity(source.len()), self.noise(run.epoch));
-        let mut ended = Ended::Done;
+        let (mut ended, mut saved) = (Ended::Done, None);
         let waited = feed(source, &batches[run.batch as usize..], noise, |batch| {
             let learning_rate = if self.on_batch.is_some() { self.optimizer.rate() } else { None };
             let loss = model.train(batch, &self.loss, &mut self.optimizer)?.f64();
@@ -195,11 +195,14 @@ impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Observe> 
             if let Some(checkpoints) = &self.settings.checkpoints
                 && (ended != Ended::Done || checkpoints.is_due(step))
             {
-                checkpoints.save(step, &State::of(&identity, model, &mut self.optimizer, run))?;
+                saved = Some(checkpoints.save(step, &State::of(&identity, model, &mut self.optimizer, run))?);
             }
             Ok(if ended == Ended::Done { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
         run.history.waited += waited;
+        if ended == Ended::Stopped(Stopped::Interrupted) {
+            screen.interrupted(run.epoch, [run.batch, batches.len() as u64], saved.as_deref());
+        }
         Ok(ended)
     }
 
@@ -255,7 +258,7 @@ impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Observe> 
         }
         (run.epoch, run.batch, run.loss, run.seconds) = (run.epoch + 1, 0, 0.0, 0.0);
         match &self.settings.checkpoints {
-            Some(checkpoints) => checkpoints.save(model.progress().0, &State::of(identity, model, &mut self.optimizer, run)),
+            Some(checkpoints) => checkpoints.save(model.progress().0, &State::of(identity, model, &mut self.optimizer, run)).map(drop),
             None => Ok(()),
         }
     }
