@@ -19,7 +19,7 @@ use std::process::ExitCode;
 /// Reads a digit: from a grey image of 16 x 16 pixels to a score for each of the ten classes.
 #[network([1, 16, 16] => [10])]
 #[rustfmt::skip]
-type Reader = (
+pub type Reader = (
     Conv2d<1, 8, 3, 1, 1>, Relu, MaxPool2d<2>,   // [8, 8, 8]
     Conv2d<8, 16, 3, 1, 1>, Relu, MaxPool2d<2>,  // [16, 4, 4]
     Flatten, Linear<256, 10>,                    // [10]
