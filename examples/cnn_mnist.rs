@@ -8,7 +8,7 @@
 //! cargo run --release --example cnn_mnist -- --help
 //! ```
 
-use formwork::data::idx::{self, Images};
+use formwork::data::idx::{self, Images, MappedImages};
 use formwork::data::{GaussianNoise, Shift, Source};
 use formwork::metrics;
 use formwork::prelude::*;
@@ -27,7 +27,8 @@ pub type Reader = (
     Linear<64, 10>,                               // [10]
 );
 
-type Digits = Images<28, 28, CLASSES>;
+/// Digits in memory or on the disk.
+type Digits<'a> = &'a dyn Source<f32, Input = Rank3<1, 28, 28>, Target = Class<CLASSES>>;
 
 const CLASSES: usize = 10;
 const BATCH: usize = 32;
@@ -42,13 +43,26 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         println!("{HELP}");
         return Ok(());
     };
-    let folder = match options.data {
+    let folder = match &options.data {
         None if options.quick => stand_in()?,
-        data => data.unwrap_or_else(|| PathBuf::from("mnist")),
+        data => data.clone().unwrap_or_else(|| PathBuf::from("mnist")),
     };
-    let (train, test) = load(&folder)?.split_stratified(TEST_SHARE, SPLIT_SEED);
+    let (images, labels) = (find(&folder, IMAGES)?, find(&folder, LABELS)?);
     println!("{}\n", Reader::summary());
+    // Either way every sample is the same; what differs is whether all of them have to fit into memory.
+    if options.mapped {
+        let digits: MappedImages<28, 28, CLASSES> = idx::map(images, labels)?;
+        let (train, test) = digits.split_by_class(TEST_SHARE, SPLIT_SEED)?;
+        learn(&train, &test, &options)
+    } else {
+        let digits: Images<28, 28, CLASSES> = idx::load(images, labels)?;
+        let (train, test) = digits.split_stratified(TEST_SHARE, SPLIT_SEED);
+        learn(&train, &test, &options)
+    }
+}
 
+/// Trains the network, and says how well it reads digits that it has not seen.
+fn learn(train: Digits<'_>, test: Digits<'_>, options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     let mut model = Model::<Reader>::on(&formwork::device()?, options.seed);
     let epochs = options.epochs.unwrap_or(if options.quick { 2 } else { 8 });
     let mut trainer = Trainer::new(CrossEntropy::default(), Adam::new(LEARNING_RATE)).epochs(epochs).batch_size(BATCH).seed(options.seed);
@@ -61,11 +75,11 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     // Each epoch sees the same digits, or each of them a little moved.
-    let augmented = (&train).augmented((Shift::up_to(2), GaussianNoise::new(0.05)));
-    let source: &dyn Source<f32, Input = Rank3<1, 28, 28>, Target = Class<CLASSES>> = if options.augment { &augmented } else { &train };
+    let augmented = train.augmented((Shift::up_to(2), GaussianNoise::new(0.05)));
+    let source: Digits<'_> = if options.augment { &augmented } else { train };
     let history = trainer.fit(&mut model, source)?;
     println!("waited for data: {:.2} % of the time", 100.0 * history.waiting());
-    println!("test accuracy: {:.4}", model.measure(&test, metrics::accuracy())?.matrix().accuracy());
+    println!("test accuracy: {:.4}", model.measure(test, metrics::accuracy())?.matrix().accuracy());
     Ok(())
 }
 
@@ -85,16 +99,11 @@ fn stand_in() -> Result<PathBuf, Box<dyn std::error::Error>> {
     Ok(folder)
 }
 
-/// MNIST's test set, gzipped as it comes or unpacked.
-fn load(folder: &Path) -> Result<Digits, Box<dyn std::error::Error>> {
-    let find = |name: &str| {
-        let paths = [folder.join(name), folder.join(format!("{name}.gz"))];
-        paths
-            .into_iter()
-            .find(|path| path.exists())
-            .ok_or(format!("{}: expected {name} or {name}.gz there, given neither\n{WHERE}", folder.display()))
-    };
-    Ok(idx::load(find(IMAGES)?, find(LABELS)?)?)
+/// A file of MNIST's test set, unpacked or gzipped as it comes.
+fn find(folder: &Path, name: &str) -> Result<PathBuf, String> {
+    let paths = [folder.join(name), folder.join(format!("{name}.gz"))];
+    let found = paths.into_iter().find(|path| path.exists());
+    found.ok_or(format!("{}: expected {name} or {name}.gz there, given neither\n{WHERE}", folder.display()))
 }
 
 #[derive(Default)]
@@ -103,6 +112,7 @@ struct Options {
     seed: u64,
     epochs: Option<u64>,
     augment: bool,
+    mapped: bool,
     quick: bool,
     log: Option<PathBuf>,
 }
@@ -119,6 +129,7 @@ Usage: cnn_mnist [OPTIONS]
   --seed N       seed of the parameters and of the training [0]
   --epochs N     how often to go through the training images [8]
   --augment      learn from digits that are moved by up to two pixels and have some noise on them
+  --mapped       read the images from the disk while it learns, as if they did not fit into memory; their file is not to be gzipped
   --log FOLDER   write the history there as a table, and with the feature tensorboard for TensorBoard
   --quick        twice is enough; without --data, for the digits that come with formwork
   --help         print this";
@@ -134,6 +145,7 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
             Long("seed") => options.seed = arguments.value()?.parse()?,
             Long("epochs") => options.epochs = Some(arguments.value()?.parse()?),
             Long("augment") => options.augment = true,
+            Long("mapped") => options.mapped = true,
             Long("log") => options.log = Some(PathBuf::from(arguments.value()?)),
             Long("quick") => options.quick = true,
             Long("help") | Short('h') => return Ok(None),

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 /// Scores for three growers from four measures of a wine.
 #[network([4] => [3])]
-type Grower = (Linear<4, 16>, Tanh, Linear<16, 3>);
+pub type Grower = (Linear<4, 16>, Tanh, Linear<16, 3>);
 
 const TEST_SHARE: f64 = 0.25;
 const EPOCHS: u64 = 100;

@@ -76,7 +76,7 @@ mod in_dfdx {
 /// Looks at a digit: the part of the dfdx model that is formwork's.
 #[network([1, 8, 8] => [32])]
 #[rustfmt::skip]
-type Eye = (
+pub type Eye = (
     Conv2d<1, 8, 3, 1, 1>, Relu, MaxPool2d<2>,  // [8, 4, 4]
     Flatten, Linear<128, 32>,                   // [32]
 );
@@ -84,14 +84,14 @@ type Eye = (
 /// Reads a digit, with a layer in the middle that is a module of dfdx.
 #[network([1, 8, 8] => [10])]
 #[rustfmt::skip]
-type Reader = (
+pub type Reader = (
     Conv2d<1, 8, 3, 1, 1>, Relu, MaxPool2d<2>,  // [8, 4, 4]
     Flatten, Glu<128, 32>,                      // [32]
     Linear<32, 10>,                             // [10]
 );
 
 /// [`Gated`] as a layer: what shapes it has, and what its parameters are called.
-struct Glu<const I: usize, const O: usize>;
+pub struct Glu<const I: usize, const O: usize>;
 
 impl<const I: usize, const O: usize> Layer for Glu<I, O> {
     const SPEC: &'static Spec = &Spec::custom(CustomSpec {

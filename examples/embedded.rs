@@ -17,7 +17,7 @@ use std::process::ExitCode;
 /// Reads a digit. Small, so that the program stays so too: 9802 parameters, in four bytes each.
 #[network([1, 8, 8] => [10])]
 #[rustfmt::skip]
-type Reader = (
+pub type Reader = (
     Conv2d<1, 8, 3, 1, 1>, Relu,                 // [8, 8, 8]
     Conv2d<8, 16, 3, 1, 1>, Relu, MaxPool2d<2>,  // [16, 4, 4]
     Flatten, Dropout<25>,                        // [256]

@@ -8,7 +8,7 @@
 //! ```
 
 use formwork::data::images::{Fit, Folder};
-use formwork::data::{self, FlipHorizontal, GaussianNoise, Shift, npy};
+use formwork::data::{self, FlipHorizontal, GaussianNoise, Shift, npz};
 use formwork::metrics::accuracy;
 use formwork::prelude::*;
 use std::fs::File;
@@ -19,7 +19,7 @@ use std::process::ExitCode;
 /// Reads a digit: from a grey image of 16 x 16 pixels to a score for each of the ten classes.
 #[network([1, 16, 16] => [10])]
 #[rustfmt::skip]
-type Reader = (
+pub type Reader = (
     Conv2d<1, 8, 3, 1, 1>, Relu, MaxPool2d<2>,   // [8, 8, 8]
     Conv2d<8, 16, 3, 1, 1>, Relu, MaxPool2d<2>,  // [16, 4, 4]
     Flatten, Linear<256, 10>,                    // [10]
@@ -63,9 +63,10 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         .stop_on_ctrl_c()
         .fit(&mut model, &augmented)?;
 
-    let scores = model.predict(&test.all())?;
-    npy::save(&options.out, &[test.len(), CLASSES], &scores)?;
-    println!("scores, for numpy.load: {}\n", options.out.display());
+    let all = test.all();
+    let (scores, classes) = (model.predict(&all)?, all.targets().iter().map(|&class| class as f32).collect::<Vec<_>>());
+    npz::save(&options.out, &[("scores", &[test.len(), CLASSES], &scores), ("classes", &[test.len()], &classes)])?;
+    println!("scores and classes, for numpy.load: {}\n", options.out.display());
     // A cat in a mirror is a cat, a digit is another shape or even another digit: this is why it does not learn from flipped ones.
     let mirrored = model.measure(&(&test).augmented(FlipHorizontal::new(1.0)), accuracy())?;
     println!("test images in a mirror: accuracy {:.4}", mirrored.matrix().accuracy());
@@ -106,7 +107,7 @@ Learns from a folder of images which of ten classes an image is of.
 Usage: folders [OPTIONS]
 
   --data FOLDER  ten folders, one for each class, of images in PNG or JPEG [formwork's digits]
-  --out FILE     where to write the scores of the test images, an array of NumPy [formwork-scores.npy in the folder for temporary files]
+  --out FILE     where to write scores and classes of the test images, an archive of NumPy [formwork-scores.npz in the folder for temporary files]
   --seed N       seed of the splits, of the parameters and of the training [0]
   --quick        two epochs are enough
   --help         print this";
@@ -114,7 +115,7 @@ Usage: folders [OPTIONS]
 /// The options of the command line; none if it asks for help.
 fn options() -> Result<Option<Options>, lexopt::Error> {
     use lexopt::prelude::*;
-    let mut options = Options { data: None, out: std::env::temp_dir().join("formwork-scores.npy"), seed: 0, quick: false };
+    let mut options = Options { data: None, out: std::env::temp_dir().join("formwork-scores.npz"), seed: 0, quick: false };
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {

@@ -181,8 +181,12 @@ pub(crate) fn numbers(view: &TensorView<'_>, param: &NamedParam, dtype: Dtype) -
 
 /// Puts a file with these bytes in place, whole or not at all.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    replace_by(path, tempfile::Builder::new(), bytes)
+}
+
+/// The same by way of a temporary file whose name the builder says.
+pub(crate) fn replace_by(path: &Path, mut builder: tempfile::Builder<'_, '_>, bytes: &[u8]) -> Result<(), Error> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
     // A temporary file is its owner's alone; this one becomes a file like any other.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));

@@ -2,14 +2,15 @@
 //!
 //! `FORMWORK_FUZZ_CASES` says how many files of each kind there are to be.
 
-use formwork::Noise;
 use formwork::data::csv::{Columns, Frame};
 use formwork::data::npy::{self, Arrays};
 use formwork::data::{Source, Table, digits, idx};
 use formwork::prelude::*;
+use proptest::prelude::*;
+use proptest::strategy::Union;
+use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Counts what a thread holds, and the most that it held.
 struct Counting;
@@ -58,61 +59,146 @@ static ALLOCATOR: Counting = Counting;
 
 const MOST_BEYOND: isize = 64 << 20;
 
-/// Random whole numbers.
-struct Draw(Noise, u64);
-
-impl Draw {
-    fn below(&mut self, end: usize) -> usize {
-        self.1 += 1;
-        (self.0.uniform(self.1) * end as f64) as usize
-    }
-}
-
 /// Bytes that files like to be damaged with.
 const EXTREMES: [u8; 6] = [0x00, 0x01, 0x7f, 0x80, 0xfe, 0xff];
 
-/// Bytes of no meaning, or a good file that is cut off, has wrong bits or bytes, or has a piece twice.
-fn damaged(files: &[Vec<u8>], draw: &mut Draw) -> Vec<u8> {
-    if draw.below(8) == 0 {
-        return (0..draw.below(200)).map(|_| draw.below(256) as u8).collect();
+/// Numbers that headers like to be damaged with: around what 32 and 64 bits hold, and what is no count.
+const NUMBERS: [&str; 10] =
+    ["0", "1", "-1", "4294967295", "4294967296", "9223372036854775807", "18446744073709551615", "18446744073709551616", "1e308", "nan"];
+
+/// What happens to a file; nothing where there is no such place any more.
+#[derive(Clone, Debug)]
+enum Damage {
+    Flip {
+        at: usize,
+        bit: u8,
+    },
+    Overwrite {
+        at: usize,
+        with: Vec<u8>,
+    },
+    Truncate {
+        to: usize,
+    },
+    Insert {
+        at: usize,
+        bytes: Vec<u8>,
+    },
+    Remove {
+        at: usize,
+        len: usize,
+    },
+    Duplicate {
+        at: usize,
+        len: usize,
+        to: usize,
+    },
+    /// A run of digits, as in a header that is text, becomes something else.
+    Number {
+        nth: usize,
+        to: String,
+    },
+}
+
+impl Damage {
+    fn strategy(len: usize) -> impl Strategy<Value = Damage> {
+        let bytes = || prop::collection::vec(any::<u8>(), 1..40);
+        prop_oneof![
+            4 => (0..len, 0..8u8).prop_map(|(at, bit)| Damage::Flip { at, bit }),
+            2 => (0..len, prop::collection::vec(prop::sample::select(&EXTREMES[..]), 1..=8)).prop_map(|(at, with)| Damage::Overwrite { at, with }),
+            2 => (0..len, prop::collection::vec(any::<u8>(), 1..=2)).prop_map(|(at, with)| Damage::Overwrite { at, with }),
+            2 => (0..len).prop_map(|to| Damage::Truncate { to }),
+            1 => (0..=len, bytes()).prop_map(|(at, bytes)| Damage::Insert { at, bytes }),
+            1 => (0..len, 1..40usize).prop_map(|(at, len)| Damage::Remove { at, len }),
+            2 => (0..len, 1..40usize, 0..=len).prop_map(|(at, len, to)| Damage::Duplicate { at, len, to }),
+            2 => (0..64usize, prop_oneof![prop::sample::select(&NUMBERS[..]).prop_map(str::to_owned), "[0-9]{1,20}"])
+                .prop_map(|(nth, to)| Damage::Number { nth, to }),
+        ]
     }
-    let mut bytes = files[draw.below(files.len())].clone();
-    for _ in 0..draw.below(4) + 1 {
-        let at = draw.below(bytes.len().max(1));
-        let Some(byte) = bytes.get_mut(at) else { break };
-        match draw.below(6) {
-            0 => bytes.truncate(at),
-            1 | 2 => *byte ^= 1 << draw.below(8),
-            3 => *byte = draw.below(256) as u8,
-            4 => bytes[at..].iter_mut().take(4).for_each(|byte| *byte = EXTREMES[draw.below(EXTREMES.len())]),
-            _ => {
-                let end = (at + draw.below(40)).min(bytes.len());
-                let piece = bytes[at..end].to_vec();
-                let place = draw.below(bytes.len());
-                bytes.splice(place..place, piece);
+
+    fn apply(&self, file: &mut Vec<u8>) {
+        // The part of the file that is there.
+        let span = |at: usize, len: usize| at.min(file.len())..(at + len).min(file.len());
+        match self {
+            Damage::Flip { at, bit } => file.iter_mut().skip(*at).take(1).for_each(|byte| *byte ^= 1 << bit),
+            Damage::Overwrite { at, with } => file.iter_mut().skip(*at).zip(with).for_each(|(byte, &with)| *byte = with),
+            Damage::Truncate { to } => file.truncate(*to),
+            Damage::Insert { at, bytes } => drop(file.splice(span(*at, 0), bytes.iter().copied())),
+            Damage::Remove { at, len } => drop(file.drain(span(*at, *len))),
+            Damage::Duplicate { at, len, to } => {
+                let (place, piece) = (span(*to, 0), file[span(*at, *len)].to_vec());
+                file.splice(place, piece);
+            }
+            Damage::Number { nth, to } => {
+                let runs = file.chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit());
+                let places = runs.scan(0, |end, run| {
+                    *end += run.len();
+                    Some((*end - run.len()..*end, run[0].is_ascii_digit()))
+                });
+                let mut places: Vec<_> = places.filter_map(|(place, are_digits)| are_digits.then_some(place)).collect();
+                if !places.is_empty() {
+                    file.splice(places.swap_remove(nth % places.len()), to.bytes());
+                }
             }
         }
     }
-    bytes
 }
 
-/// Shows many damaged files to a reader, which says whether it takes one.
+/// What a reader is shown.
+#[derive(Clone, Debug)]
+enum Case {
+    /// The good file of this number, after this.
+    Damaged { file: usize, damages: Vec<Damage> },
+    /// Bytes of no meaning.
+    Meaningless(Vec<u8>),
+}
+
+impl Case {
+    fn strategy(files: &[Vec<u8>]) -> impl Strategy<Value = Case> + use<> {
+        let damaged = |(file, bytes): (usize, &Vec<u8>)| {
+            let damages = prop::collection::vec(Damage::strategy(bytes.len()), 1..=4);
+            damages.prop_map(move |damages| Case::Damaged { file, damages }).boxed()
+        };
+        prop_oneof![
+            7 => Union::new(files.iter().enumerate().map(damaged)),
+            1 => prop::collection::vec(any::<u8>(), 0..200).prop_map(Case::Meaningless),
+        ]
+    }
+
+    fn bytes(&self, files: &[Vec<u8>]) -> Vec<u8> {
+        match self {
+            Case::Damaged { file, damages } => {
+                let mut bytes = files[*file].clone();
+                damages.iter().for_each(|damage| damage.apply(&mut bytes));
+                bytes
+            }
+            Case::Meaningless(bytes) => bytes.clone(),
+        }
+    }
+}
+
+/// Shows many damaged files to a reader, which says whether it takes one; of those that fail the smallest damage is printed.
 fn attack(kind: &str, files: &[Vec<u8>], read: impl Fn(&[u8]) -> bool) {
-    let cases: u64 = std::env::var("FORMWORK_FUZZ_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2000);
+    let cases = std::env::var("FORMWORK_FUZZ_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2000);
     assert!(files.iter().all(|file| read(file)), "{kind}: a good file is read");
-    let (mut taken, mut most) = (0, 0);
-    for case in 0..cases {
-        let file = damaged(files, &mut Draw(Noise::new(case), 0));
+    let (taken, most) = (Cell::new(0), Cell::new(0));
+    let check = |case: Case| {
+        let file = case.bytes(files);
         let before = HELD.get();
         MOST.set(before);
-        match catch_unwind(AssertUnwindSafe(|| read(&file))) {
-            Ok(is_taken) => taken += u64::from(is_taken),
-            Err(_) => panic!("{kind}: case {case} panics"),
-        }
+        taken.set(taken.get() + u32::from(read(&file)));
         let beyond = MOST.get() - before - file.len() as isize;
-        assert!(beyond <= MOST_BEYOND, "{kind}: case {case} takes {beyond} bytes beyond the {} of the file", file.len());
-        most = most.max(beyond);
+        most.set(most.get().max(beyond));
+        prop_assert!(beyond <= MOST_BEYOND, "{beyond} bytes beyond the {} of the file", file.len());
+        Ok(())
+    };
+    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
+    // The same cases each time.
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    if let Err(failed) = runner.run(&Case::strategy(files), check) {
+        panic!("{kind}: {failed}");
     }
+    let (taken, most) = (taken.get(), most.get());
     println!("{kind}: {cases} files, {taken} taken, {} refused, at most {most} bytes beyond the file", cases - taken);
     assert!(taken < cases, "{kind}: nothing was damaged");
 }

@@ -104,6 +104,8 @@ fn a_table_whose_first_line_is_none() {
     assert_eq!(message(table("1,2")), "mine.csv, line 1: expected names of classes behind rows and columns, given none");
     assert_eq!(message(table("x,2,no")), "mine.csv, line 1: column 1: expected how many rows there are, given `x`");
     assert_eq!(message(table("1,0,no")), "mine.csv, line 1: column 2: expected how many columns there are, given `0`");
+    let most = usize::MAX;
+    assert_eq!(message(table(&format!("1,{most},no"))), format!("mine.csv, line 1: column 2: expected how many columns there are, given `{most}`"));
 }
 
 #[test]

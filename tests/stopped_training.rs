@@ -4,6 +4,7 @@
 use formwork::prelude::*;
 use formwork::trainer::{Checkpoints, History, Progress, Stopped, Trainer};
 use rand::{Rng, SeedableRng};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -21,7 +22,7 @@ fn train(model: &mut Model<Reader>, checkpoints: Option<Checkpoints>) -> Result<
     let mut trainer = Trainer::new(CrossEntropy::default(), optimizer).epochs(EPOCHS).validation(&test).keep_best();
     trainer = trainer.progress(Progress::Silent).stop_on_ctrl_c();
     if let Some(checkpoints) = checkpoints {
-        trainer = trainer.checkpoints(checkpoints);
+        trainer = trainer.checkpoints(checkpoints).progress(Progress::Lines);
     }
     trainer.fit(model, &train)
 }
@@ -45,7 +46,7 @@ fn trains() {
 
 fn copy(folder: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "trains", "--nocapture"]).env(FOLDER, folder).stdout(Stdio::piped());
+    command.args(["--exact", "trains", "--nocapture"]).env(FOLDER, folder).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
@@ -54,6 +55,13 @@ fn checkpoints(folder: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = entries.filter(|path| path.to_string_lossy().ends_with(".safetensors")).collect();
     paths.sort_unstable();
     paths
+}
+
+/// The names of everything in the folder.
+fn names(folder: &Path) -> Vec<OsString> {
+    let mut names: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort_unstable();
+    names
 }
 
 /// Starts a copy and waits until it has saved something new.
@@ -93,10 +101,15 @@ fn killed_at_any_time_it_ends_with_the_same_bits() {
         killed += i32::from(child.try_wait().unwrap().is_none());
         child.kill().unwrap();
         child.wait().unwrap();
+        // By these names the next run knows what to remove.
+        let names = names(folder.path()).into_iter().map(|name| name.into_string().unwrap());
+        let others: Vec<_> = names.filter(|name| !name.starts_with("checkpoint-") && !name.ends_with(".unfinished")).collect();
+        assert!(others.is_empty(), "{others:?}");
     }
     assert_eq!(killed, 20, "the copy was done before it was killed so often");
     let last = copy(folder.path()).output().unwrap();
     assert!(printed(&last).contains("stopped: Finished after 12 epochs"), "{}", printed(&last));
+    assert!(names(folder.path()).iter().all(|name| !name.to_string_lossy().ends_with(".unfinished")));
     assert_as_if_never_stopped(folder.path());
 }
 
@@ -108,6 +121,9 @@ fn ctrl_c_ends_it_cleanly() {
     assert!(sent.success());
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success() && printed(&output).contains("stopped: Interrupted"), "{}", printed(&output));
+    let (lines, saved) = (String::from_utf8_lossy(&output.stderr), checkpoints(folder.path()).pop().unwrap());
+    let said = lines.lines().find(|line| line.starts_with("interrupted in epoch ")).unwrap_or_default();
+    assert!(said.ends_with(&format!(" of 45: saved in {}", saved.display())), "{lines}");
     let last = copy(folder.path()).output().unwrap();
     assert!(printed(&last).contains("stopped: Finished"), "{}", printed(&last));
     assert_as_if_never_stopped(folder.path());
@@ -120,16 +136,15 @@ fn a_full_disk_leaves_the_last_checkpoint_whole() {
     let mut child = start(folder.path());
     child.kill().unwrap();
     child.wait().unwrap();
-    // A killed save may have left a file beside its place.
-    let files = || std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect::<std::collections::BTreeSet<_>>();
-    let before = files();
+    let before = checkpoints(folder.path());
 
     let mut limited = Command::new("bash");
     limited.args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$0\" --exact trains --nocapture"]).arg(std::env::current_exe().unwrap());
     let output = limited.env(FOLDER, folder.path()).output().unwrap();
     let text = printed(&output);
     assert!(text.contains(".safetensors: cannot write it: ") && text.contains("error: "), "{text}");
-    assert_eq!(files(), before);
+    // What the killed save may have left beside them is gone, and what could not be written too.
+    assert_eq!(names(folder.path()), before.iter().map(|path| path.file_name().unwrap().to_owned()).collect::<Vec<_>>());
 
     let last = copy(folder.path()).output().unwrap();
     assert!(printed(&last).contains("stopped: Finished"), "{}", printed(&last));

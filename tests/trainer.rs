@@ -4,7 +4,7 @@ use formwork::Noise;
 use formwork::data::Source;
 use formwork::metrics::{accuracy, f1, mse};
 use formwork::prelude::*;
-use formwork::trainer::{Checkpoints, Goal, Progress, Stopped, Trainer};
+use formwork::trainer::{Checkpoints, Goal, Progress, Step, Stopped, Trainer};
 use std::ops::ControlFlow;
 
 #[network([1, 8, 8] => [10])]
@@ -83,6 +83,59 @@ fn the_best_epoch_is_kept_and_patience_ends() {
     let history = trainer.fit(&mut model, &train).unwrap();
     let best = history.column("val_accuracy").into_iter().fold(0.0, f64::max);
     assert_eq!(model.measure(&test, accuracy()).unwrap().matrix().accuracy(), best);
+}
+
+#[test]
+fn each_batch_is_shown() {
+    let (train, _) = digits();
+    let schedule = CosineAnnealingLr::new(1e-3, 100);
+    let optimizer = || Adam::new(1e-3).scheduled(schedule).clip_norm(1.0);
+    let (mut model, mut unwatched, mut steps) = (Model::<Reader>::new(1), Model::<Reader>::new(1), Vec::<Step>::new());
+    silent(CrossEntropy::default(), optimizer()).epochs(2).fit(&mut unwatched, &train).unwrap();
+    let mut trainer = silent(CrossEntropy::default(), optimizer()).epochs(2).on_batch(|step| {
+        steps.push(*step);
+        ControlFlow::Continue(())
+    });
+    let history = trainer.fit(&mut model, &train).unwrap();
+    drop(trainer);
+    assert_eq!(bits(&model), bits(&unwatched));
+    assert_eq!(steps.len(), 2 * 45);
+    for (i, step) in steps.iter().enumerate() {
+        let (done, batch) = (i as u64, i as u64 % 45 + 1);
+        assert_eq!((step.epoch, step.batch, step.batches, step.step), (done / 45 + 1, batch, 45, done + 1));
+        assert_eq!(step.samples, if batch == 45 { train.len() - 44 * 32 } else { 32 });
+        assert_eq!(step.learning_rate, Some(schedule.rate(done)));
+    }
+    for (epoch, loss) in steps.chunks(45).zip(history.column("loss")) {
+        let sum: f64 = epoch.iter().map(|step| step.loss * step.samples as f64).sum();
+        assert_eq!(sum / train.len() as f64, loss);
+    }
+}
+
+#[test]
+fn a_run_can_be_ended_within_an_epoch_and_resumed() {
+    let (train, _) = digits();
+    let folder = tempfile::tempdir().unwrap();
+    let trainer = || silent(CrossEntropy::default(), Adam::new(1e-3)).epochs(2).checkpoints(Checkpoints::new(folder.path()).resume());
+    let mut stopped = Model::<Reader>::new(3);
+    let history =
+        trainer().on_batch(|step| if step.step == 50 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }).fit(&mut stopped, &train);
+    let history = history.unwrap();
+    assert_eq!((history.stopped, history.rows().len()), (Stopped::Watched, 1));
+    assert!(folder.path().join("checkpoint-0000000050.safetensors").exists());
+
+    let mut first = None;
+    let mut resumed = Model::<Reader>::new(3);
+    let mut trainer = trainer().on_batch(|step| {
+        first.get_or_insert((step.epoch, step.batch));
+        ControlFlow::Continue(())
+    });
+    assert_eq!(trainer.fit(&mut resumed, &train).unwrap().stopped, Stopped::Finished);
+    drop(trainer);
+    assert_eq!(first, Some((2, 6)));
+    let mut whole = Model::<Reader>::new(3);
+    silent(CrossEntropy::default(), Adam::new(1e-3)).epochs(2).fit(&mut whole, &train).unwrap();
+    assert_eq!(bits(&resumed), bits(&whole));
 }
 
 #[test]
@@ -191,6 +244,24 @@ fn the_last_checkpoints_are_kept_and_resumed() {
 
     let error = run(&mut Model::<Reader>::new(3), 4, Some(Checkpoints::new(folder.path()))).unwrap_err();
     assert!(error.to_string().ends_with("expected no checkpoints, or `Checkpoints::resume`, given checkpoint-0000000180.safetensors"), "{error}");
+}
+
+/// Only what it made itself: other temporary files are others'.
+#[test]
+fn what_a_killed_save_left_is_removed() {
+    let (train, _) = digits();
+    let folder = tempfile::tempdir().unwrap();
+    let others = [".tmpAb12Cd", ".checkpoint-.unfinished", ".checkpoint-Ab12Cd", ".checkpoint-Ab12C_.unfinished", "checkpoint-Ab12Cd.unfinished"];
+    for name in others.into_iter().chain([".checkpoint-Ab12Cd.unfinished", ".checkpoint-zzzzzz.unfinished"]) {
+        std::fs::write(folder.path().join(name), "half of it").unwrap();
+    }
+    let mut trainer = silent(CrossEntropy::default(), Adam::new(1e-3)).epochs(1).checkpoints(Checkpoints::new(folder.path()));
+    trainer.fit(&mut Model::<Reader>::new(0), &train).unwrap();
+    let mut names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut expected = [&others[..], &["checkpoint-0000000045.safetensors"]].concat();
+    names.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(names, expected);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The network of every example as an ONNX file: onnxruntime says what formwork says.
+//! The networks of the examples as ONNX files: onnxruntime says what formwork says.
 //!
 //! onnxruntime is that of the Python that `FORMWORK_PYTHON` names, or else of `python3`, if it has one.
 

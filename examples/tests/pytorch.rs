@@ -97,10 +97,12 @@ fn twins_in_pytorch_give_the_same_outputs() {
     compared(
         |ours| {
             networks::visit(ours);
+            networks::visit_modules(ours);
             layers::visit(ours);
         },
         |theirs| {
             networks::visit(theirs);
+            networks::visit_modules(theirs);
             layers::visit(theirs);
         },
     );
@@ -132,5 +134,6 @@ impl Visitor for RoundTrip<'_> {
 fn what_was_saved_is_loaded() {
     let folder = tempfile::tempdir().unwrap();
     networks::visit(&mut RoundTrip { folder: folder.path() });
+    networks::visit_modules(&mut RoundTrip { folder: folder.path() });
     layers::visit(&mut RoundTrip { folder: folder.path() });
 }

@@ -8,7 +8,7 @@
 //! | comma-separated values, with names or without | [`csv::Frame`], [`csv::Columns`] |
 //! | IDX, the format of MNIST, plain or gzipped | [`idx::load`]; plain and larger than memory: [`idx::map`] |
 //! | NumPy's `.npy` | [`npy::load`]; larger than memory: [`npy::map_both`] |
-//! | NumPy's `.npz` | `npz::Archive`, with the feature `npz` |
+//! | NumPy's `.npz` | `npz::Archive`, with the feature `npz`; `npz::save` writes one |
 //! | folders of PNG and JPEG images | `images::Folder`, with the feature `images` |
 //! | text, character by character | [`text::Vocabulary`], [`text::Windows`] |
 //! | what comes with the crate | [`digits::load`], [`wine`], [`breast_cancer`] |

@@ -2,10 +2,12 @@
 
 use super::npy::{self, Array};
 use crate::error::Error;
+use crate::float::Float;
 use std::fs::File;
-use std::io::{BufReader, Read, Seek};
+use std::io::{BufReader, Cursor, Read, Seek, Write};
 use std::path::Path;
-use zip::ZipArchive;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 /// An archive of arrays with names.
 ///
@@ -71,4 +73,42 @@ impl<R: Read + Seek> Archive<R> {
             Err(problem) => Err(Error::Format { file, expected: "an array in the archive".to_owned(), given: problem.to_string() }),
         }
     }
+}
+
+/// Writes arrays into one archive, as NumPy's `savez` does: each with its name, its shape and its numbers, as for [`npy::save`].
+///
+/// # Errors
+/// [`Error::Count`] if there are not as many numbers as a shape says; [`Error::Format`] for two arrays of one name; [`Error::File`] if
+/// the file cannot be written.
+///
+/// # Examples
+/// ```
+/// use formwork::data::npz::{self, Archive};
+///
+/// let path = std::env::temp_dir().join("formwork-scores.npz");
+/// npz::save(&path, &[("scores", &[2, 2], &[0.5, 1.5, 2.5, 0.25]), ("classes", &[2], &[1.0, 0.0])])?;
+/// let mut archive = Archive::open(&path)?;
+/// assert_eq!(archive.names(), ["scores", "classes"]);
+/// assert_eq!(archive.array("classes")?.numbers::<f32>(), [1.0, 0.0]);
+///
+/// let twice: [(&str, &[usize], &[f32]); 2] = [("x", &[1], &[0.0]), ("x", &[1], &[1.0])];
+/// assert!(npz::save(&path, &twice).unwrap_err().to_string().contains("expected arrays with names of their own"));
+/// # Ok::<(), formwork::prelude::Error>(())
+/// ```
+pub fn save<E: Float>(path: impl AsRef<Path>, arrays: &[(&str, &[usize], &[E])]) -> Result<(), Error> {
+    let path = path.as_ref();
+    // For arrays beyond 4 GiB, as NumPy does.
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(true);
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let unnamed = |problem: zip::result::ZipError| {
+        let expected = "arrays with names of their own".to_owned();
+        Error::Format { file: path.display().to_string(), expected, given: problem.to_string() }
+    };
+    for &(name, shape, numbers) in arrays {
+        let bytes = npy::to_bytes(shape, numbers)?;
+        zip.start_file(format!("{name}.npy"), options).map_err(unnamed)?;
+        zip.write_all(&bytes).map_err(Error::file(path, "write it"))?;
+    }
+    let bytes = zip.finish().map_err(unnamed)?.into_inner();
+    std::fs::write(path, bytes).map_err(Error::file(path, "write it"))
 }

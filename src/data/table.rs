@@ -77,7 +77,8 @@ impl Table {
             _ => {}
         }
         let rows = first.number(0, |_| true, "how many rows there are")?;
-        self.columns = first.number(1, |columns| *columns > 0, "how many columns there are")?;
+        // With the class there is one more to count.
+        self.columns = first.number(1, |columns| (1..usize::MAX).contains(columns), "how many columns there are")?;
         self.class_names = first.fields().skip(2).map(str::to_owned).collect();
         Ok(rows)
     }

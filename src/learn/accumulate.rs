@@ -62,6 +62,10 @@ impl<E: Float, O: Optimizer<E>> Optimizer<E> for Accumulated<E, O> {
         memory.count("accumulated.batches", &mut self.summed);
         self.optimizer.remember(memory);
     }
+
+    fn rate(&self) -> Option<f64> {
+        self.optimizer.rate()
+    }
 }
 
 impl<E, O: LearningRate> LearningRate for Accumulated<E, O> {

@@ -63,6 +63,10 @@ impl<E: Float, A: Adjustment, O: Optimizer<E>> Optimizer<E> for Adjusted<E, A, O
     fn remember(&mut self, memory: &mut dyn Memory<E>) {
         self.optimizer.remember(memory);
     }
+
+    fn rate(&self) -> Option<f64> {
+        self.optimizer.rate()
+    }
 }
 
 impl<E, A, O: LearningRate> LearningRate for Adjusted<E, A, O> {

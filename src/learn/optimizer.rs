@@ -48,6 +48,21 @@ pub trait Optimizer<E: Float> {
     /// stopped. One that remembers nothing does nothing here.
     fn remember(&mut self, memory: &mut dyn Memory<E>);
 
+    /// The learning rate of its next step; none if it does not say. [`Trainer::on_batch`](crate::trainer::Trainer::on_batch) shows it.
+    ///
+    /// # Examples
+    /// ```
+    /// use formwork::learn::Optimizer;
+    /// use formwork::prelude::*;
+    ///
+    /// let mut optimizer = Sgd::new(0.1).scheduled(ExponentialLr::new(0.5, 0.1)).clip_norm(1.0);
+    /// optimizer.update(&mut [1.0], &[1.0]).unwrap();
+    /// assert_eq!(optimizer.rate(), Some(0.05));
+    /// ```
+    fn rate(&self) -> Option<f64> {
+        None
+    }
+
     /// The same with the means of the gradients of `batches` batches in a row, for batches that would not fit into memory: see
     /// [`Accumulated`].
     fn accumulated(self, batches: usize) -> Accumulated<E, Self>

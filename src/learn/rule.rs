@@ -107,6 +107,10 @@ macro_rules! by_number {
                 $( memory.numbers(stringify!($numbers), &mut self.$numbers); )*
                 $( memory.count(stringify!($count), &mut self.$count); )*
             }
+
+            fn rate(&self) -> Option<f64> {
+                Some($crate::learn::LearningRate::learning_rate(self))
+            }
         }
     };
 }

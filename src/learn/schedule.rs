@@ -321,6 +321,10 @@ impl<E: Float, S: Schedule, O: Optimizer<E> + LearningRate> Optimizer<E> for Sch
         memory.count("schedule.steps", &mut self.steps);
         self.optimizer.remember(memory);
     }
+
+    fn rate(&self) -> Option<f64> {
+        Some(self.learning_rate())
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Files of states.
 
 use super::state::State;
-use crate::checkpoint::{open, replace};
+use crate::checkpoint::{open, replace_by};
 use crate::error::Error;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 ///
 /// A state is all that a run is: parameters and buffers, what the optimizer and its schedule remember, how many epochs and batches
 /// are done, the history, the best epoch. A file is written beside its place and then renamed, so that each is whole, and holds
-/// checksums: [`Error::Damaged`] says what has changed since.
+/// checksums: [`Error::Damaged`] says what has changed since. What a save that was killed left beside them,
+/// `.checkpoint-XXXXXX.unfinished`, the next run in the folder removes.
 #[derive(Clone, Debug)]
 pub struct Checkpoints {
     folder: PathBuf,
@@ -20,6 +21,10 @@ pub struct Checkpoints {
 
 const BEGIN: &str = "checkpoint-";
 const END: &str = ".safetensors";
+
+/// Around the letters and digits by which a file is called until it is whole.
+const UNFINISHED: [&str; 2] = [".checkpoint-", ".unfinished"];
+const RANDOM: usize = 6;
 
 impl Checkpoints {
     /// In this folder after each epoch; the last one is kept.
@@ -51,41 +56,61 @@ impl Checkpoints {
         self.every.is_some_and(|every| step.is_multiple_of(every))
     }
 
-    /// Makes the folder, and returns the state to go on from, if there is one, and its file.
+    /// Makes the folder, removes what killed saves left there, and returns the state to go on from, if there is one, and its file.
     pub(super) fn begin(&self) -> Result<Option<(PathBuf, State)>, Error> {
         std::fs::create_dir_all(&self.folder).map_err(Error::file(&self.folder, "make it"))?;
-        let Some(path) = self.files()?.pop() else { return Ok(None) };
-        if !self.resume {
+        let last = self.files(is_checkpoint)?.pop();
+        if let (Some(path), false) = (&last, self.resume) {
             let given = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let expected = "no checkpoints, or `Checkpoints::resume`".to_owned();
             return Err(Error::Format { file: self.folder.display().to_string(), expected, given });
         }
+        self.files(is_unfinished)?.iter().try_for_each(|file| remove(file))?;
+        let Some(path) = last else { return Ok(None) };
         let state = read(&path)?;
         Ok(Some((path, state)))
     }
 
-    /// Saves a state, and removes what is not to be kept.
-    pub(super) fn save(&self, step: u64, state: &State) -> Result<(), Error> {
-        replace(&self.folder.join(format!("{BEGIN}{step:010}{END}")), &state.to_bytes())?;
-        let files = self.files()?;
+    /// Saves a state, and removes what is not to be kept; returns the file.
+    pub(super) fn save(&self, step: u64, state: &State) -> Result<PathBuf, Error> {
+        let path = self.folder.join(format!("{BEGIN}{step:010}{END}"));
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(UNFINISHED[0]).suffix(UNFINISHED[1]).rand_bytes(RANDOM);
+        replace_by(&path, builder, &state.to_bytes())?;
+        let files = self.files(is_checkpoint)?;
         let old = files.len().saturating_sub(self.keep);
-        files[..old].iter().try_for_each(|file| std::fs::remove_file(file).map_err(Error::file(file, "remove it")))
+        files[..old].iter().try_for_each(|file| remove(file))?;
+        Ok(path)
     }
 
-    /// The files in the folder, the last one last.
-    fn files(&self) -> Result<Vec<PathBuf>, Error> {
+    /// The files in the folder with such names, the last one last.
+    fn files(&self, is_one: fn(&str) -> bool) -> Result<Vec<PathBuf>, Error> {
         let failed = Error::file(&self.folder, "read it");
         let mut files = Vec::new();
         for entry in std::fs::read_dir(&self.folder).map_err(&failed)? {
             let path = entry.map_err(&failed)?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if name.starts_with(BEGIN) && name.ends_with(END) {
+            if is_one(&name) {
                 files.push(path);
             }
         }
         files.sort_unstable();
         Ok(files)
     }
+}
+
+fn is_checkpoint(name: &str) -> bool {
+    name.starts_with(BEGIN) && name.ends_with(END)
+}
+
+/// Whether a save made a file of this name; nobody else does.
+fn is_unfinished(name: &str) -> bool {
+    let random = name.strip_prefix(UNFINISHED[0]).and_then(|rest| rest.strip_suffix(UNFINISHED[1]));
+    random.is_some_and(|random| random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+}
+
+fn remove(file: &Path) -> Result<(), Error> {
+    std::fs::remove_file(file).map_err(Error::file(file, "remove it"))
 }
 
 fn read(path: &Path) -> Result<State, Error> {

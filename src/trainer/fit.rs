@@ -7,6 +7,7 @@ use super::history::{History, Stopped};
 use super::logs::Logs;
 use super::progress::Screen;
 use super::state::{Best, Identity, Run, State};
+use super::step::Step;
 use super::{Goal, Monitor, Settings, Trainer};
 use crate::cpu::Observe;
 use crate::data::{MiniBatch, Source, Target, shuffled};
@@ -36,7 +37,8 @@ impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Observe> 
         self.fit_watched(model, source, |_, _| ControlFlow::Continue(()))
     }
 
-    /// The same with a function that is shown the history and the model after each epoch, and can end the run.
+    /// The same with a function that is shown the history and the model after each epoch, and can end the run. For one that is shown
+    /// each batch see [`Trainer::on_batch`].
     ///
     /// # Errors
     /// As for [`Trainer::fit`].
@@ -81,8 +83,8 @@ impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Observe> 
                 run.history.stopped = Stopped::Early;
                 break;
             }
-            if self.epoch(model, source, &mut run, &screen, &interrupted)?.is_break() {
-                run.history.stopped = Stopped::Interrupted;
+            if let ControlFlow::Break(stopped) = self.epoch(model, source, &mut run, &screen, &interrupted)? {
+                run.history.stopped = stopped;
                 break;
             }
             logs.epoch(&run.history)?;
@@ -122,7 +124,7 @@ impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Observe> 
         Ok(run)
     }
 
-    /// Goes through the samples once, or through what is left of them; breaks off when it is interrupted.
+    /// Goes through the samples once, or through what is left of them; breaks off when it is to stop.
     fn epoch<D, G, S>(
         &mut self,
         model: &mut Model<N, E, D, G>,
@@ -130,7 +132,7 @@ impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Observe> 
         run: &mut Run<E>,
         screen: &Screen,
         interrupted: &AtomicBool,
-    ) -> Result<ControlFlow<()>, Error>
+    ) -> Result<ControlFlow<Stopped>, Error>
     where
         D: Backend<E>,
         G: Engine<E, D>,
@@ -142,7 +144,7 @@ impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Observe> 
         let batches: Vec<&[usize]> = order.chunks(self.settings.batch_size).collect();
         screen.epoch(run.epoch, batches.len() as u64, run.batch);
         match self.steps(model, (source, &batches), run, (screen, interrupted))? {
-            Ended::Interrupted => Ok(ControlFlow::Break(())),
+            Ended::Stopped(stopped) => Ok(ControlFlow::Break(stopped)),
             // The last step may have left parameters behind that no loss has seen yet.
             Ended::Done if model.parameters().iter().all(|x| x.is_finite()) => {
                 let row = self.measure(model, source, run)?;
@@ -168,8 +170,9 @@ impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Observe> 
     {
         let (begin, before) = (Instant::now(), run.seconds);
         let (identity, noise) = (self.identity(source.len()), self.noise(run.epoch));
-        let mut ended = Ended::Done;
+        let (mut ended, mut saved) = (Ended::Done, None);
         let waited = feed(source, &batches[run.batch as usize..], noise, |batch| {
+            let learning_rate = if self.on_batch.is_some() { self.optimizer.rate() } else { None };
             let loss = model.train(batch, &self.loss, &mut self.optimizer)?.f64();
             if !loss.is_finite() {
                 ended = Ended::Lost;
@@ -179,18 +182,27 @@ impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Observe> 
             run.batch += 1;
             run.seconds = before + begin.elapsed().as_secs_f64();
             screen.batch();
-            if interrupted.load(Ordering::Relaxed) {
-                ended = Ended::Interrupted;
-            }
             let step = model.progress().0;
+            if let Some(watch) = &mut self.on_batch {
+                let (epoch, batches, samples) = (run.epoch + 1, batches.len() as u64, batch.len());
+                if watch(&Step { epoch, batch: run.batch, batches, step, samples, loss, learning_rate }).is_break() {
+                    ended = Ended::Stopped(Stopped::Watched);
+                }
+            }
+            if interrupted.load(Ordering::Relaxed) {
+                ended = Ended::Stopped(Stopped::Interrupted);
+            }
             if let Some(checkpoints) = &self.settings.checkpoints
-                && (ended == Ended::Interrupted || checkpoints.is_due(step))
+                && (ended != Ended::Done || checkpoints.is_due(step))
             {
-                checkpoints.save(step, &State::of(&identity, model, &mut self.optimizer, run))?;
+                saved = Some(checkpoints.save(step, &State::of(&identity, model, &mut self.optimizer, run))?);
             }
             Ok(if ended == Ended::Done { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
         run.history.waited += waited;
+        if ended == Ended::Stopped(Stopped::Interrupted) {
+            screen.interrupted(run.epoch, [run.batch, batches.len() as u64], saved.as_deref());
+        }
         Ok(ended)
     }
 
@@ -246,7 +258,7 @@ impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Observe> 
         }
         (run.epoch, run.batch, run.loss, run.seconds) = (run.epoch + 1, 0, 0.0, 0.0);
         match &self.settings.checkpoints {
-            Some(checkpoints) => checkpoints.save(model.progress().0, &State::of(identity, model, &mut self.optimizer, run)),
+            Some(checkpoints) => checkpoints.save(model.progress().0, &State::of(identity, model, &mut self.optimizer, run)).map(drop),
             None => Ok(()),
         }
     }
@@ -334,7 +346,7 @@ impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Observe> 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Ended {
     Done,
-    Interrupted,
+    Stopped(Stopped),
     /// With a loss that is no number.
     Lost,
 }

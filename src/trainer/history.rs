@@ -30,7 +30,8 @@ pub enum Stopped {
     Early,
     /// By Ctrl-C.
     Interrupted,
-    /// The function that watched it broke it off.
+    /// A function that watched it broke it off: that of [`Trainer::fit_watched`](super::Trainer::fit_watched), or that of
+    /// [`Trainer::on_batch`](super::Trainer::on_batch).
     Watched,
 }
 

@@ -28,6 +28,7 @@
 //! | `mod.rs` | [`Trainer`]: all that can be asked for |
 //! | `fit.rs` | the loop over epochs and batches |
 //! | `feed.rs` | batches, read on a thread of its own |
+//! | `step.rs` | what is known after each of them |
 //! | `state.rs` | everything that a run is, as tensors: what a checkpoint holds |
 //! | `checkpoints.rs` | files of states, the last few of which are kept |
 //! | `divergence.rs` | in which layer a loss became NaN |
@@ -44,18 +45,22 @@ mod history;
 mod logs;
 mod progress;
 mod state;
+mod step;
 #[cfg(feature = "tensorboard")]
 mod tensorboard;
 
 pub use checkpoints::Checkpoints;
 pub use history::{History, Stopped};
 pub use progress::Progress;
+pub use step::Step;
 
 use crate::data::{Source, Target};
 use crate::float::Float;
 use crate::metrics::Metric;
 use crate::types::Network;
+use core::ops::ControlFlow;
 use std::path::PathBuf;
+use step::OnBatch;
 
 /// Trains a model epoch by epoch: [`Trainer::fit`] does it, the other methods say how.
 ///
@@ -85,6 +90,7 @@ pub struct Trainer<'a, N: Network, T: Target, L, O, E: Float = f32> {
     optimizer: O,
     validation: Option<&'a dyn Source<E, Input = N::Input, Target = T>>,
     metrics: Vec<Box<dyn Metric<N::Output, T, E> + 'a>>,
+    on_batch: Option<OnBatch<'a>>,
     settings: Settings,
 }
 
@@ -138,7 +144,7 @@ impl<'a, N: Network, T: Target, L, O, E: Float> Trainer<'a, N, T, L, O, E> {
             progress: Progress::Auto,
             stop_on_ctrl_c: false,
         };
-        Trainer { loss, optimizer, validation: None, metrics: Vec::new(), settings }
+        Trainer { loss, optimizer, validation: None, metrics: Vec::new(), on_batch: None, settings }
     }
 
     /// How often to go through all samples, in another order each time.
@@ -187,6 +193,43 @@ impl<'a, N: Network, T: Target, L, O, E: Float> Trainer<'a, N, T, L, O, E> {
     /// Stops early, when so many epochs in a row were no better than the best before them.
     pub fn patience(mut self, epochs: u64) -> Self {
         self.settings.patience = Some(epochs);
+        self
+    }
+
+    /// Shows a function each step, after it is made: to draw the loss of every batch, to find a learning rate, to end a run within
+    /// an epoch. [`Trainer::fit_watched`] has one that is shown the history and the model after each epoch.
+    ///
+    /// Where it breaks off the run ends as [`Stopped::Watched`], with a checkpoint if they are asked for; the history has the epochs
+    /// that are done. There is one such function: another one replaces it.
+    ///
+    /// # Examples
+    /// A range test: the learning rate grows with each batch, until the loss is no longer what it was.
+    /// ```
+    /// use formwork::prelude::*;
+    /// use formwork::trainer::{Progress, Stopped, Trainer};
+    /// use std::ops::ControlFlow;
+    ///
+    /// #[network([1, 8, 8] => [10])]
+    /// type Reader = (Flatten, Linear<64, 32>, Relu, Linear<32, 10>);
+    ///
+    /// # fn main() -> Result<(), Error> {
+    /// let digits = formwork::data::digits::load()?;
+    /// let (mut rates, mut losses) = (Vec::new(), Vec::new());
+    /// let history = Trainer::new(CrossEntropy::default(), Sgd::new(1e-3).scheduled(ExponentialLr::new(1e-3, 1.1)))
+    ///     .epochs(100)
+    ///     .on_batch(|step| {
+    ///         rates.extend(step.learning_rate);
+    ///         losses.push(step.loss);
+    ///         if step.loss > 4.0 * losses[0] { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    ///     })
+    ///     .progress(Progress::Silent)
+    ///     .fit(&mut Model::<Reader>::new(0), &digits)?;
+    /// assert_eq!(history.stopped, Stopped::Watched);
+    /// println!("the loss is lost at a learning rate of {:?}", rates.last());
+    /// # Ok(()) }
+    /// ```
+    pub fn on_batch(mut self, watch: impl FnMut(&Step) -> ControlFlow<()> + 'a) -> Self {
+        self.on_batch = Some(Box::new(watch));
         self
     }
 

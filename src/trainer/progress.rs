@@ -3,6 +3,7 @@
 use super::history::History;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
+use std::path::Path;
 
 /// What to show of a run, on standard error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,6 +58,12 @@ impl Screen {
         let numbers: Vec<String> = numbers.map(|(column, x)| format!("{column} {x:.4}")).collect();
         let seconds = history.last("seconds").unwrap_or(0.0);
         self.say(&format!("epoch {}/{}: {} ({seconds:.1} s)", row[0], self.epochs, numbers.join(", ")));
+    }
+
+    /// The run was interrupted in an epoch, counted from 0, after so many of its batches; where it was saved, if it was.
+    pub(super) fn interrupted(&self, epoch: u64, [done, batches]: [u64; 2], saved: Option<&Path>) {
+        let saved = saved.map_or("not saved, since there are no checkpoints".to_owned(), |path| format!("saved in {}", path.display()));
+        self.say(&format!("interrupted in epoch {}/{}, after batch {done} of {batches}: {saved}", epoch + 1, self.epochs));
     }
 
     /// Anything else worth knowing.

@@ -38,6 +38,35 @@ def digits():
     )  # fmt: skip
 
 
+def embedded():
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Dropout(0.25), nn.Linear(256, 32), nn.ReLU(), nn.Linear(32, 10),
+    )  # fmt: skip
+
+
+def folders():
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(8, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(256, 10),
+    )  # fmt: skip
+
+
+class Gated(nn.Module):
+    def __init__(self, features, out):
+        super().__init__()
+        self.value = nn.Linear(features, out)
+        self.gate = nn.Linear(features, out)
+
+    def forward(self, x):
+        return self.value(x) * self.gate(x).sigmoid()
+
+
+def eye(last):
+    return nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), last
+
+
 class Adding(nn.Module):
     def __init__(self, kind):
         super().__init__()
@@ -144,7 +173,12 @@ class VisionTransformer(nn.Module):
 TWINS = {
     "attention_reverser": Reverser,
     "cnn_mnist_reader": mnist,
+    "csv_grower": lambda: nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, 3)),
+    "dfdx_eye": lambda: nn.Sequential(*eye(nn.Linear(128, 32))),
+    "dfdx_reader": lambda: nn.Sequential(*eye(Gated(128, 32)), nn.Linear(32, 10)),
     "digits_reader": digits,
+    "embedded_reader": embedded,
+    "folders_reader": folders,
     "logistic_log_odds": lambda: nn.Linear(30, 1),
     "lstm_adding_lstm": lambda: Adding(nn.LSTM),
     "lstm_adding_rnn": lambda: Adding(nn.RNN),

@@ -16,3 +16,5 @@ mod write;
 pub use array::{Array, map, open, read};
 pub use arrays::{Arrays, load, map_both};
 pub use write::save;
+#[cfg(feature = "npz")]
+pub(super) use write::to_bytes;

@@ -11,6 +11,12 @@ use std::path::Path;
 /// # Errors
 /// [`Error::Count`] if there are not as many numbers; [`Error::File`] if the file cannot be written.
 pub fn save<E: Float>(path: impl AsRef<Path>, shape: &[usize], numbers: &[E]) -> Result<(), Error> {
+    let (path, bytes) = (path.as_ref(), to_bytes(shape, numbers)?);
+    std::fs::write(path, bytes).map_err(Error::file(path, "write it"))
+}
+
+/// What [`save`] writes.
+pub(in crate::data) fn to_bytes<E: Float>(shape: &[usize], numbers: &[E]) -> Result<Vec<u8>, Error> {
     let expected = shape.iter().fold(1, |product: usize, &size| product.saturating_mul(size));
     if expected != numbers.len() {
         return Err(Error::Count { what: "numbers of an array", expected, given: numbers.len() });
@@ -22,7 +28,5 @@ pub fn save<E: Float>(path: impl AsRef<Path>, shape: &[usize], numbers: &[E]) ->
     text += &" ".repeat(begin - (MAGIC.len() + 4 + text.len() + 1));
     text.push('\n');
     let length = (text.len() as u16).to_le_bytes();
-    let bytes = [&MAGIC[..], &[1, 0], &length, text.as_bytes(), &E::to_le_bytes(numbers)].concat();
-    let path = path.as_ref();
-    std::fs::write(path, bytes).map_err(Error::file(path, "write it"))
+    Ok([&MAGIC[..], &[1, 0], &length, text.as_bytes(), &E::to_le_bytes(numbers)].concat())
 }
