@@ -196,7 +196,7 @@ pub enum Error {
         problem: String,
     },
     /// The ranks of a group do not do the same.
-    #[error("rank {rank} of the group does not train as rank 0 does:{}", listed(mismatches))]
+    #[error("ranks 0 and {rank} do not train the same:{}", listed(mismatches))]
     Apart {
         /// Which rank, counted from 0.
         rank: usize,
