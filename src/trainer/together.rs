@@ -35,7 +35,7 @@ impl<'a> Together<'a> {
     }
 
     /// Those of these samples that this rank reads.
-    pub fn own<'s>(self, samples: &'s [usize]) -> &'s [usize] {
+    pub fn own(self, samples: &[usize]) -> &[usize] {
         &samples[part(samples.len(), self.group.rank(), self.group.size())]
     }
 
