@@ -5,15 +5,20 @@
 //! ```text
 //! cargo run --release --example digits
 //! cargo run --release --example digits -- --help
+//! mpirun -n 4 cargo run --release --features mpi --example digits
 //! ```
 
 use formwork::data::digits::{self, Digits};
+#[cfg(not(feature = "mpi"))]
+use formwork::group::Alone;
+use formwork::group::Group;
+#[cfg(feature = "mpi")]
+use formwork::group::Mpi;
 use formwork::metrics;
 use formwork::plot::{Curves, HeatMap};
 use formwork::prelude::*;
 use formwork::trainer::{Checkpoints, History, Trainer};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 /// Reads a digit: from an image with one channel of 8 x 8 pixels to a score for each of the ten classes.
 ///
@@ -37,7 +42,7 @@ const LEARNING_RATE: f64 = 1e-3;
 const TEST_SHARE: f64 = 360.0 / 1797.0;
 const SPLIT_SEED: u64 = 0;
 
-fn run() -> Result<(), Box<dyn std::error::Error>> {
+fn run(group: &dyn Group) -> Result<(), Box<dyn std::error::Error>> {
     let Some(options) = options()? else {
         println!("{HELP}");
         return Ok(());
@@ -48,7 +53,10 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     if let Some(file) = &options.load {
         model.load(file)?;
     }
-    let history = learn(&mut model, &train, &test, &options)?;
+    let history = learn(&mut model, &train, &test, &options, group)?;
+    if group.rank() > 0 {
+        return Ok(()); // all ranks have the same model, and one of them shows it
+    }
     if let Some(file) = &options.save {
         model.save(file)?;
     }
@@ -71,13 +79,16 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Shows the network all training images, in another order each epoch, and moves its parameters a little after each batch.
-fn learn(model: &mut Model<Reader>, train: &Digits, test: &Digits, options: &Options) -> Result<History, Error> {
+fn learn(model: &mut Model<Reader>, train: &Digits, test: &Digits, options: &Options, group: &dyn Group) -> Result<History, Error> {
     // The test images are only to look at: nothing is chosen by them.
     let mut trainer = Trainer::new(CrossEntropy::default(), Adam::new(LEARNING_RATE)).validation(test).metric(metrics::accuracy());
     trainer = trainer.epochs(options.epochs).batch_size(BATCH).seed(options.seed).stop_on_ctrl_c();
     if let Some(folder) = &options.checkpoints {
         trainer = trainer.checkpoints(Checkpoints::new(folder).keep(3).resume());
     }
+    // ANCHOR: group
+    trainer = trainer.group(group);
+    // ANCHOR_END: group
     trainer.fit(model, train)
 }
 
@@ -174,12 +185,14 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
     Ok(Some(options))
 }
 
-fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
+// ANCHOR: main
+fn main() {
+    #[cfg(feature = "mpi")]
+    let group = Mpi::begin(); // all processes that mpirun has started
+    #[cfg(not(feature = "mpi"))]
+    let group = Alone;
+    if let Err(error) = run(&group) {
+        group.abort(&error);
     }
 }
+// ANCHOR_END: main

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::float::Float;
+use crate::group::Share;
 use crate::learn::Optimizer;
 use crate::noise::Noise;
 use crate::types::{Dims, Network, Parts, Sample, Spec};
@@ -211,6 +212,22 @@ pub trait Engine<E: Float, D: Device<E>>: Sized {
         &mut self,
         inputs: &[E],
         samples: usize,
+        noise: Option<Noise>,
+        objective: &dyn Objective<E, D>,
+        optimizer: &mut dyn Optimizer<E>,
+    ) -> Result<E, Error> {
+        self.train_share(inputs, &Share::whole(samples), noise, objective, optimizer)
+    }
+
+    /// The same step, made by several ranks together: each is given the samples of its share, and an objective whose values and
+    /// gradients add up, over the ranks, to those of the whole batch.
+    ///
+    /// # Errors
+    /// As for [`Engine::train`].
+    fn train_share(
+        &mut self,
+        inputs: &[E],
+        share: &Share<'_>,
         noise: Option<Noise>,
         objective: &dyn Objective<E, D>,
         optimizer: &mut dyn Optimizer<E>,

@@ -187,6 +187,22 @@ pub enum Error {
         /// Where it began.
         place: String,
     },
+    /// Another rank of a group could not begin.
+    #[error("rank {rank} of the group: {problem}")]
+    Rank {
+        /// Which rank, counted from 0.
+        rank: usize,
+        /// What it says.
+        problem: String,
+    },
+    /// The ranks of a group do not do the same.
+    #[error("ranks 0 and {rank} do not train the same:{}", listed(mismatches))]
+    Apart {
+        /// Which rank, counted from 0.
+        rank: usize,
+        /// What differs.
+        mismatches: Vec<Mismatch>,
+    },
     /// A layer cannot be written as ONNX.
     #[error("{network}: layer {layer} has no ONNX form: {problem}")]
     Onnx {

@@ -1,5 +1,6 @@
 //! The number types that networks compute with.
 
+use crate::group::Group;
 use crate::kernels::exp::Exp;
 use crate::kernels::gemm::Element;
 use dfdx::shapes::Dtype;
@@ -20,6 +21,9 @@ pub trait Float:
     /// The same number as `f64`.
     fn f64(self) -> f64;
 
+    /// Replaces numbers by their sums over all ranks of a group.
+    fn sum_over(group: &dyn Group, numbers: &mut [Self]);
+
     /// The bytes of these numbers, little-endian.
     fn to_le_bytes(numbers: &[Self]) -> Vec<u8>;
 
@@ -38,7 +42,7 @@ mod sealed {
 }
 
 macro_rules! float {
-    ($Float:ident, $DTYPE:ident) => {
+    ($Float:ident, $DTYPE:ident, $sum:ident) => {
         impl Float for $Float {
             type Host = dfdx::tensor::Cpu;
 
@@ -54,6 +58,10 @@ macro_rules! float {
                 self as f64
             }
 
+            fn sum_over(group: &dyn Group, numbers: &mut [Self]) {
+                group.$sum(numbers);
+            }
+
             fn to_le_bytes(numbers: &[Self]) -> Vec<u8> {
                 numbers.iter().flat_map(|x| x.to_le_bytes()).collect()
             }
@@ -65,5 +73,5 @@ macro_rules! float {
         }
     };
 }
-float!(f32, F32);
-float!(f64, F64);
+float!(f32, F32, sum_f32);
+float!(f64, F64, sum_f64);

@@ -39,6 +39,7 @@
 //! | [`filters`] | classical filters of images, and convolution as a matrix. |
 //! | [`data`] | data sets whose shapes are types, and what they are read from: the digits, CSV, IDX and NumPy files, images, text. |
 //! | [`trainer`], [`metrics`] | training that takes care of itself, with checkpoints and history, and the numbers that say how good it is. |
+//! | [`group`] | several processes, on one machine or on many, that train one model together. |
 //! | [`pytorch`], [`onnx`] | weights from PyTorch and back, where names or layouts differ; networks as ONNX graphs and files. |
 //! | [`AsModule`] | the same network inside a model of dfdx. |
 //! | `plot` | curves, matrices, images and histograms as SVG and PNG, with the feature `plot`. |
@@ -71,6 +72,7 @@ mod error;
 pub mod filters;
 mod float;
 mod gradient_check;
+pub mod group;
 mod kernels;
 pub mod layers;
 pub mod learn;

@@ -5,6 +5,7 @@ use crate::data::{Dataset, MiniBatch, Target};
 use crate::engine::{Architecture, AttentionMap, Backend, Engine, Flat, Gradients, State, TapedScalar};
 use crate::error::Error;
 use crate::float::Float;
+use crate::group::{Alone, Share};
 use crate::learn::{Bound, ByTape, Loss, Optimizer, Scheme, init, summed};
 use crate::noise::Noise;
 use crate::statistics::Statistics;
@@ -217,7 +218,7 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
     /// Those of the device.
     pub fn evaluate<T: Target, L: Loss<N::Output, T>>(&self, data: &Dataset<N::Input, T, E>, loss: &L) -> Result<E, Error> {
         let mut sum = 0.0;
-        self.each_output(data, |outputs, targets| sum += summed(loss, outputs, targets))?;
+        self.each_output(data, &Alone, |outputs, targets| sum += summed(loss, outputs, targets))?;
         Ok(E::of(sum / data.len().max(1) as f64))
     }
 
@@ -236,6 +237,22 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
         let objective = Bound::<L, N::Output, T, E>::new(loss, batch.targets(), batch.len());
         let noise = self.next_noise();
         self.engine.train(batch.inputs(), batch.len(), noise, &objective, optimizer)
+    }
+
+    /// One step of an optimizer on a batch that several ranks have, each its share; returns the loss of the whole batch.
+    ///
+    /// # Errors
+    /// Those of the device, [`Error::Count`] for a batch of no samples or of others than the share has, and [`Error::Optimizer`].
+    pub(crate) fn train_share<T: Target, L: Loss<N::Output, T>>(
+        &mut self,
+        batch: &MiniBatch<N::Input, T, E>,
+        share: &Share<'_>,
+        loss: &L,
+        optimizer: &mut impl Optimizer<E>,
+    ) -> Result<E, Error> {
+        let objective = Bound::<L, N::Output, T, E>::share(loss, batch.targets(), batch.len(), share.batch);
+        let noise = self.next_noise();
+        self.engine.train_share(batch.inputs(), share, noise, &objective, optimizer)
     }
 
     /// One step of an optimizer on a loss of one's own, written in dfdx operations on the output, which is on a tape.

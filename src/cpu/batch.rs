@@ -36,12 +36,19 @@ pub(super) struct Batch<'a, E> {
     pub inputs: &'a [E],
     pub samples: usize,
     pub noise: Option<Noise>,
+    /// How many samples others have before these: what is drawn for a sample does not depend on who has it.
+    pub before: usize,
     chunk: usize,
 }
 
 impl<'a, E> Batch<'a, E> {
     pub fn new(inputs: &'a [E], samples: usize, noise: Option<Noise>, chunk: ChunkSize) -> Self {
-        Batch { inputs, samples, noise, chunk: chunk.of(samples) }
+        Batch { inputs, samples, noise, before: 0, chunk: chunk.of(samples) }
+    }
+
+    /// The same samples behind so many that others have.
+    pub fn behind(self, before: usize) -> Self {
+        Batch { before, ..self }
     }
 
     /// How many samples a chunk has at most.
@@ -89,7 +96,7 @@ impl<'a, E> Batch<'a, E> {
             samples: samples.len(),
             begin: 0,
             room: self.chunk,
-            noise: self.noise.map(|noise| (noise, samples.start)),
+            noise: self.noise.map(|noise| (noise, self.before + samples.start)),
         }
     }
 }

@@ -8,6 +8,7 @@ use super::storage::Storage;
 use crate::engine::{Architecture, AttentionMap, Engine, Flat, Gradients, Objective, State};
 use crate::error::Error;
 use crate::float::{Float, OnDemand};
+use crate::group::{Share, part};
 use crate::learn::{Optimizer, Pass};
 use crate::noise::Noise;
 use crate::statistics::Statistics;
@@ -75,6 +76,13 @@ fn grow<E: Float>(numbers: &mut Vec<E>, len: usize) {
     if numbers.len() < len {
         numbers.resize(len, E::zero());
     }
+}
+
+/// Which way a batch goes.
+#[derive(Clone, Copy)]
+enum Way {
+    Forward,
+    Back,
 }
 
 /// Steps that a batch goes through together.
@@ -193,21 +201,27 @@ where
     }
 
     fn shared<'a>(&'a self, batch: &Batch<'_, E>, known: &'a [E], wants_inputs: bool) -> Shared<'a, E> {
+        self.shared_of(batch, &Share::whole(batch.samples), known, wants_inputs)
+    }
+
+    /// The same for a share of a batch.
+    fn shared_of<'a>(&'a self, batch: &Batch<'_, E>, share: &Share<'_>, known: &'a [E], wants_inputs: bool) -> Shared<'a, E> {
         let State { parameters, buffers } = &self.state;
         // Threads share out chunks; of one chunk they share out what its steps do.
         let threads = (batch.chunks() == 1).then_some(self.threads);
-        Shared { parameters, buffers, known, batch: batch.noise.map(|_| batch.samples), wants_inputs, threads }
+        let has_first = share.normalized_over().is_none() || share.samples.start == 0;
+        Shared { parameters, buffers, known, batch: batch.noise.map(|_| share.normalized()), has_first, wants_inputs, threads }
     }
 
     /// All chunks there and back; returns the loss. What is left is in the workspace, and in the parts.
-    fn differentiate(&mut self, batch: &Batch<'_, E>, objective: &dyn Objective<E, Cpu>, wants_inputs: bool) -> Result<E, Error> {
+    fn differentiate(&mut self, batch: &Batch<'_, E>, share: &Share<'_>, objective: &dyn Objective<E, Cpu>, wants_inputs: bool) -> Result<E, Error> {
         let [data, grads] = self.plan.per_sample;
         grow(&mut self.workspace.data, batch.samples * data);
         grow(&mut self.workspace.grads, batch.samples * grads);
         // A smaller batch may have more chunks, but no more than samples.
         grow(&mut self.workspace.shares, batch.samples * self.plan.known);
         let mut known = core::mem::take(&mut self.known);
-        let loss = self.in_memory(batch, |engine, at| engine.there_and_back(at, objective, &mut known, wants_inputs));
+        let loss = self.in_memory(batch, |engine, at| engine.there_and_back(at, share, objective, &mut known, wants_inputs));
         self.known = known;
         let of_parts = self.parts[..batch.parts()].iter().fold(E::zero(), |sum, part| sum + lock(part).loss);
         Ok(loss?.unwrap_or(of_parts))
@@ -219,6 +233,7 @@ where
     fn there_and_back(
         &self,
         at: InMemory<'_, E>,
+        share: &Share<'_>,
         objective: &dyn Objective<E, Cpu>,
         known: &mut [E],
         wants_inputs: bool,
@@ -227,19 +242,21 @@ where
         let segments: &[Range<usize>] = if batch.noise.is_some() { &self.plan.segments } else { core::slice::from_ref(&whole) };
         let last = segments.len() - 1;
         for segment in &segments[..last] {
-            let shared = self.shared(batch, known, wants_inputs);
+            let shared = self.shared_of(batch, share, known, wants_inputs);
             // SAFETY: a chunk is one thread's.
             self.for_each_chunk(at, &|at| unsafe {
                 self.plan.forward(segment.clone(), shared, &at.chunk, at.memory.data, at.scratch);
                 self.plan.observe(segment.end, &at.chunk, at.memory.data, at.share);
             });
             self.merge(at, segment.end, known);
+            self.merge_ranks(segment.end, share, known, Way::Forward);
         }
-        let shared = self.shared(batch, known, wants_inputs);
+        let shared = self.shared_of(batch, share, known, wants_inputs);
         let taped = self.turn(at, &Segment { nodes: segments[last].clone(), is_first: last == 0 }, objective, shared)?;
         for (i, nodes) in segments[..last].iter().enumerate().rev() {
             self.merge_back(at, nodes.end, known);
-            let shared = self.shared(batch, known, wants_inputs);
+            self.merge_ranks(nodes.end, share, known, Way::Back);
+            let shared = self.shared_of(batch, share, known, wants_inputs);
             // The step behind the segment has waited for what is now known.
             let segment = Segment { nodes: nodes.start..nodes.end + 1, is_first: i == 0 };
             self.for_each_chunk(at, &|at| self.back(&segment, shared, at));
@@ -328,6 +345,9 @@ where
     /// The gradients of a block of parameters: over the whole batch where they were deferred, and otherwise over its parts, in
     /// order.
     fn block_gradients(&self, at: InMemory<'_, E>, block: &Block, gradients: &mut [E]) {
+        if at.batch.samples == 0 {
+            return gradients.fill(E::zero());
+        }
         let Some((node, step)) = block.node.map(|i| &self.plan.nodes[i]).and_then(|node| Some((node, node.step.deferred()?))) else {
             for (i, part) in self.parts[..at.batch.parts()].iter().enumerate() {
                 let part = &lock(part).gradients[block.params.clone()];
@@ -418,7 +438,26 @@ where
         });
     }
 
-    /// Takes what steps know of the batch into their buffers.
+    /// Merges what all ranks know, in their order, so that all know the same.
+    fn merge_ranks(&self, node: usize, share: &Share<'_>, known: &mut [E], way: Way) {
+        let Node { step, known: place, .. } = &self.plan.nodes[node];
+        let (Some(step), Some(group)) = (step.whole_batch(), share.normalized_over()) else { return };
+        let known = &mut known[place.clone()];
+        let all = E::from_le_bytes(&group.gather(&E::to_le_bytes(known)));
+        let mut before = 0;
+        for (rank, of_rank) in all.chunks_exact(known.len()).enumerate() {
+            let samples = part(share.batch, rank, group.size()).len();
+            match way {
+                // It has seen nothing, and what it gives is left from another batch.
+                _ if samples == 0 => (),
+                Way::Forward => step.merge(before, samples, of_rank, known),
+                Way::Back => step.merge_back(before == 0, of_rank, known),
+            }
+            before += samples;
+        }
+    }
+
+    /// Takes what steps know of a batch of so many samples into their buffers.
     fn remember(&mut self, samples: usize) {
         for node in self.plan.nodes.iter().filter(|node| !node.known.is_empty()) {
             if let Some(step) = node.step.whole_batch() {
@@ -514,25 +553,31 @@ macro_rules! engine {
                 Ok(self.attention(&self.batch(&numbers(inputs)?, samples, None)))
             }
 
-            fn train(
+            fn train_share(
                 &mut self,
                 inputs: &[$E],
-                samples: usize,
+                share: &Share<'_>,
                 noise: Option<Noise>,
                 objective: &dyn Objective<$E, Cpu>,
                 optimizer: &mut dyn Optimizer<$E>,
             ) -> Result<$E, Error> {
-                let batch = self.batch(inputs, samples, noise);
-                let loss = self.differentiate(&batch, objective, false)?;
-                match optimizer.begin(self.plan.params)? {
-                    Some(pass) => self.step(&batch, pass),
-                    None => {
-                        self.collect(&batch);
-                        optimizer.update(&mut self.state.parameters, &self.gradients)?;
+                let batch = self.batch(inputs, share.len(), noise).behind(share.samples.start);
+                let mut loss = self.differentiate(&batch, share, objective, false)?;
+                if let Some(ranks) = share.ranks {
+                    self.collect(&batch);
+                    loss = ranks.sum(&mut self.gradients, loss);
+                    optimizer.update(&mut self.state.parameters, &self.gradients)?;
+                } else {
+                    match optimizer.begin(self.plan.params)? {
+                        Some(pass) => self.step(&batch, pass),
+                        None => {
+                            self.collect(&batch);
+                            optimizer.update(&mut self.state.parameters, &self.gradients)?;
+                        }
                     }
                 }
-                if noise.is_some() {
-                    self.remember(samples);
+                if noise.is_some() && share.normalized() > 0 {
+                    self.remember(share.normalized());
                 }
                 Ok(loss)
             }
@@ -545,7 +590,7 @@ macro_rules! engine {
                 objective: &dyn Objective<$E, Cpu>,
             ) -> Result<Gradients<$E>, Error> {
                 let batch = self.batch(inputs, samples, noise);
-                let loss = self.differentiate(&batch, objective, true)?;
+                let loss = self.differentiate(&batch, &Share::whole(samples), objective, true)?;
                 self.collect(&batch);
                 // SAFETY: no thread is at work.
                 let inputs = self.in_memory(&batch, |engine, at| unsafe { engine.whole(at, 0).1.to_vec() });

@@ -16,6 +16,8 @@ pub(super) struct Shared<'a, E> {
     pub known: &'a [E],
     /// How many samples the batch has, when the network is being trained: then those steps go by it.
     pub batch: Option<usize>,
+    /// Whether the first of the samples here are the first of those.
+    pub has_first: bool,
     /// Whether the gradient with respect to the inputs is wanted.
     pub wants_inputs: bool,
     /// How many threads each step may use, if there is but one chunk.
@@ -23,9 +25,9 @@ pub(super) struct Shared<'a, E> {
 }
 
 impl<'a, E> Shared<'a, E> {
-    fn known(&self, node: &Node<E>) -> Option<Known<'a, E>> {
+    fn known(&self, node: &Node<E>, chunk: &Chunk<'_, E>) -> Option<Known<'a, E>> {
         let samples = self.batch.filter(|_| !node.known.is_empty())?;
-        Some(Known { samples, numbers: &self.known[node.known.clone()] })
+        Some(Known { samples, numbers: &self.known[node.known.clone()], is_first: self.has_first && chunk.begin == 0 })
     }
 }
 
@@ -59,7 +61,7 @@ impl<E: Float> Plan<E> {
                 saved,
                 scratch,
                 noise: chunk.noise.map(|(noise, first)| (noise.split(node.stream), first)),
-                batch: shared.known(node),
+                batch: shared.known(node, chunk),
                 threads: shared.threads,
             });
         }
@@ -142,7 +144,7 @@ impl<E: Float> Plan<E> {
                 saved,
                 scratch,
                 noise: chunk.noise.map(|(noise, first)| (noise.split(node.stream), first)),
-                batch: shared.known(node),
+                batch: shared.known(node, chunk),
                 threads: shared.threads,
             });
         }
@@ -184,7 +186,7 @@ impl<E: Float> Plan<E> {
     /// Nobody writes the chunk's places in the memory.
     pub unsafe fn observe_back(&self, node: usize, shared: Shared<'_, E>, chunk: &Chunk<'_, E>, memory: Memory<'_, E>, share: &mut [E]) {
         let node = &self.nodes[node];
-        let (Some(step), Some(batch)) = (node.step.whole_batch(), shared.known(node)) else { return };
+        let (Some(step), Some(batch)) = (node.step.whole_batch(), shared.known(node, chunk)) else { return };
         // SAFETY: the caller's contract.
         let ([input, ..], d_output) = unsafe { (self.inputs(node, chunk, memory.data), memory.grads.read(self.gradient(node.output, chunk))) };
         step.observe_back(Observed { input, d_output, batch }, &mut share[node.known.clone()]);

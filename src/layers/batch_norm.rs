@@ -261,7 +261,7 @@ impl BatchNormStep {
     fn statistics<E: Float>(&self, channel: usize, batch: Option<Known<'_, E>>, buffers: &[E]) -> Statistics<E> {
         let c = self.channels();
         let (mean, variance) = match batch {
-            Some(Known { samples, numbers }) => (numbers[channel], numbers[c + channel] / self.count(samples)),
+            Some(Known { samples, numbers, .. }) => (numbers[channel], numbers[c + channel] / self.count(samples)),
             None => (buffers[channel], buffers[c + channel]),
         };
         Statistics { mean, reciprocal: (variance + E::of(self.spec.epsilon)).sqrt().recip() }
@@ -374,7 +374,7 @@ impl<E: Float> Job for NormalizeBack<'_, E> {
             let Statistics { mean, reciprocal } = step.statistics(channel, at.batch, at.buffers);
             let factor = reciprocal * step.weight(channel, at.params);
             let [shift, slope] = match at.batch {
-                Some(Known { samples, numbers }) => [2 * c, 3 * c].map(|sums| numbers[sums + channel] / step.count(samples)),
+                Some(Known { samples, numbers, .. }) => [2 * c, 3 * c].map(|sums| numbers[sums + channel] / step.count(samples)),
                 None => [E::zero(); 2], // the statistics do not depend on the batch
             };
             let slope = slope * reciprocal;
@@ -398,14 +398,14 @@ impl<E: Float> Step<E> for BatchNormStep {
         let c = self.channels();
         if self.spec.affine {
             let (slope, shift) = at.d_params.split_at_mut(c);
-            match (at.batch, at.noise) {
+            match at.batch {
                 // The sums over the whole batch are known; its first chunk adds them for all.
-                (Some(known), Some((_, 0))) => {
+                Some(known) if known.is_first => {
                     shift.iter_mut().zip(&known.numbers[2 * c..]).for_each(|(to, &sum)| *to += sum);
                     slope.iter_mut().zip(&known.numbers[3 * c..]).for_each(|(to, &sum)| *to += sum);
                 }
-                (Some(_), Some(_)) => {}
-                (batch, _) => with_best(ObserveBack { step: self, x: at.input, dy: at.d_output, batch, buffers: at.buffers, shift, slope }),
+                Some(_) => {}
+                None => with_best(ObserveBack { step: self, x: at.input, dy: at.d_output, batch: None, buffers: at.buffers, shift, slope }),
             }
         }
         if let Some(dx) = at.d_input() {

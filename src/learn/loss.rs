@@ -45,21 +45,28 @@ pub(crate) fn summed<O: Sample, T: Target, E: Float>(loss: &impl Loss<O, T>, out
     loss.part(outputs, targets, scale, &mut vec![E::zero(); outputs.len()]).f64()
 }
 
-/// A loss bound to the targets of a batch.
+/// A loss bound to the targets of a batch, or of a share of it.
 pub(crate) struct Bound<'a, L, O, T: Target, E: Float> {
     loss: &'a L,
     targets: &'a [T::Number<E>],
     samples: usize,
+    /// How many samples the whole batch has: the mean is over them.
+    batch: usize,
     output: PhantomData<fn() -> O>,
 }
 
 impl<'a, L: Loss<O, T>, O: Sample, T: Target, E: Float> Bound<'a, L, O, T, E> {
     pub(crate) fn new(loss: &'a L, targets: &'a [T::Number<E>], samples: usize) -> Self {
-        Bound { loss, targets, samples, output: PhantomData }
+        Self::share(loss, targets, samples, samples)
+    }
+
+    /// Bound to `samples` of the samples of a batch: the losses and gradients of all shares add up to those of the batch.
+    pub(crate) fn share(loss: &'a L, targets: &'a [T::Number<E>], samples: usize, batch: usize) -> Self {
+        Bound { loss, targets, samples, batch, output: PhantomData }
     }
 
     fn scale(&self) -> E {
-        E::one() / E::of((self.samples * self.loss.terms()) as f64)
+        E::one() / E::of((self.batch * self.loss.terms()) as f64)
     }
 }
 

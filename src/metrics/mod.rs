@@ -22,6 +22,7 @@ use crate::data::{MiniBatch, Source, Target};
 use crate::engine::{Backend, Engine};
 use crate::error::Error;
 use crate::float::Float;
+use crate::group::{Alone, Group, part};
 use crate::model::Model;
 use crate::noise::Noise;
 use crate::types::{Network, Sample};
@@ -103,20 +104,37 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
         S: Source<E, Input = N::Input> + ?Sized,
         M: Metric<N::Output, S::Target, E>,
     {
-        self.each_output(source, |outputs, targets| metric.add(outputs, targets))?;
+        self.each_output(source, &Alone, |outputs, targets| metric.add(outputs, targets))?;
         Ok(metric)
     }
 
-    /// Calls `visit` with the outputs and targets of all samples of a source, in order, some at a time.
-    pub(crate) fn each_output<S>(&self, source: &S, mut visit: impl FnMut(&[E], &[<S::Target as Target>::Number<E>])) -> Result<(), Error>
+    /// Calls `visit` with the outputs and targets of all samples of a source, in order, some at a time; the ranks of a group share out
+    /// the work, and all of them see all outputs.
+    pub(crate) fn each_output<S>(
+        &self,
+        source: &S,
+        group: &dyn Group,
+        mut visit: impl FnMut(&[E], &[<S::Target as Target>::Number<E>]),
+    ) -> Result<(), Error>
     where
         S: Source<E, Input = N::Input> + ?Sized,
     {
         let all: Vec<usize> = (0..source.len()).collect();
-        let mut batch = MiniBatch::default();
-        for samples in all.chunks(MEASURED_AT_ONCE) {
-            batch.read(source, samples, Noise::new(0))?;
-            visit(&self.predict(&batch)?, batch.targets());
+        let (mut batch, mut targets) = (MiniBatch::default(), Vec::new());
+        for samples in all.chunks(MEASURED_AT_ONCE * group.size()) {
+            batch.read(source, &samples[part(samples.len(), group.rank(), group.size())], Noise::new(0))?;
+            let outputs = self.predict(&batch)?;
+            if group.size() == 1 {
+                visit(&outputs, batch.targets());
+                continue;
+            }
+            let outputs = group.gather_each(&E::to_le_bytes(&outputs)).concat();
+            let per_sample = <S::Target as Target>::PER_SAMPLE;
+            targets.resize(samples.len() * per_sample, Default::default());
+            for (i, &index) in samples.iter().enumerate() {
+                source.read_target(index, &mut targets[i * per_sample..(i + 1) * per_sample])?;
+            }
+            visit(&E::from_le_bytes(&outputs), &targets);
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use super::{Index, Site, Var};
 use crate::engine::{Architecture, AttentionMap, Engine, Flat, Gradients, Objective, State};
 use crate::error::Error;
 use crate::float::Float;
+use crate::group::{Normalized, Share};
 use crate::layers::Leaf;
 use crate::learn::Optimizer;
 use crate::noise::Noise;
@@ -37,7 +38,8 @@ struct Walk<'a, E: Float, D: Device<E>> {
     /// How many parameters and buffers lie behind.
     at: [usize; 2],
     leaves: usize,
-    noise: Option<Noise>,
+    /// Random numbers, and the number of the first sample in the batch.
+    noise: Option<(Noise, usize)>,
     notes: &'a Notes<E, D>,
     /// Whether there will be a way back. Without one, what a layer has kept for it goes when its output is there.
     returns: bool,
@@ -97,7 +99,7 @@ impl<E: Float, D: Device<E>> Walk<'_, E, D> {
             written: Some((first, &self.notes.written)),
             shown: self.notes.shown.as_ref(),
             // Counted as the static plan counts, so that both drop the same numbers.
-            noise: self.noise.map(|noise| (noise.split(self.leaves as u64), 0)),
+            noise: self.noise.map(|(noise, first)| (noise.split(self.leaves as u64), first)),
             index: &self.engine.indices[self.leaves - 1],
             device: &self.engine.device,
             tape: PhantomData,
@@ -170,7 +172,13 @@ fn join<E: Float, D: Device<E>, T: Tape<E, D>>(how: Join, a: Var<E, D, T>, b: Va
 }
 
 impl<E: Float, D: Device<E>> Portable<E, D> {
-    fn run(&self, inputs: &Flat<E, D>, samples: usize, noise: Option<Noise>, notes: &Notes<E, D>) -> Result<Flat<E, D, History<E, D>>, D::Err> {
+    fn run(
+        &self,
+        inputs: &Flat<E, D>,
+        samples: usize,
+        noise: Option<(Noise, usize)>,
+        notes: &Notes<E, D>,
+    ) -> Result<Flat<E, D, History<E, D>>, D::Err> {
         let walk = Walk { engine: self, at: [0, 0], leaves: 0, noise, notes, returns: true };
         self.walk(walk, inputs.leaky_trace(), samples)
     }
@@ -190,7 +198,7 @@ impl<E: Float, D: Device<E>> Portable<E, D> {
         noise: Option<Noise>,
     ) -> Result<(Flat<E, D, History<E, D>>, Vec<(usize, Flat<E, D>)>), D::Err> {
         let notes = Notes::new();
-        let walk = Walk { engine: self, at: [0, 0], leaves: 0, noise, notes: &notes, returns: true };
+        let walk = Walk { engine: self, at: [0, 0], leaves: 0, noise: noise.map(|noise| (noise, 0)), notes: &notes, returns: true };
         let outputs = self.walk(walk, inputs, samples)?;
         Ok((outputs, notes.written.into_inner()))
     }
@@ -330,22 +338,36 @@ macro_rules! engine {
                 Ok(notes.shown.map_or_else(Vec::new, Shown::into_inner))
             }
 
-            fn train(
+            fn train_share(
                 &mut self,
                 inputs: &[$E],
-                samples: usize,
+                share: &Share<'_>,
                 noise: Option<Noise>,
                 objective: &dyn Objective<$E, $D>,
                 optimizer: &mut dyn Optimizer<$E>,
             ) -> Result<$E, Error> {
                 let notes = Notes::new();
-                let inputs = self.admit(inputs, samples)?;
-                let mut back = self.differentiate(&inputs, samples, noise, objective, &notes)?;
                 let mut numbers = self.parameters();
-                optimizer.update(&mut numbers, &back.gradients_of(&self.params)?)?;
+                let (mut loss, mut gradients) = if share.is_empty() {
+                    // dfdx cannot compute with tensors of no numbers.
+                    (<$E>::default(), vec![<$E>::default(); numbers.len()])
+                } else {
+                    let inputs = self.admit(inputs, share.len())?;
+                    let noise = noise.map(|noise| (noise, share.samples.start));
+                    let mut back = self.differentiate(&inputs, share.len(), noise, objective, &notes)?;
+                    (back.loss, back.gradients_of(&self.params)?)
+                };
+                if let Some(ranks) = share.ranks {
+                    if ranks.normalized == Normalized::OverAll && !notes.written.borrow().is_empty() {
+                        let message = "this engine knows the statistics of its own samples alone, `Normalized::OverRank`".to_owned();
+                        return Err(Error::Device { during: "normalizing over all ranks", message });
+                    }
+                    loss = ranks.sum(&mut gradients, loss);
+                }
+                optimizer.update(&mut numbers, &gradients)?;
                 self.set_parameters(&numbers)?;
                 self.keep(notes.written);
-                Ok(back.loss)
+                Ok(loss)
             }
 
             fn gradients(
@@ -356,7 +378,7 @@ macro_rules! engine {
                 objective: &dyn Objective<$E, $D>,
             ) -> Result<Gradients<$E>, Error> {
                 let inputs = self.admit(inputs, samples)?;
-                let mut back = self.differentiate(&inputs, samples, noise, objective, &Notes::new())?;
+                let mut back = self.differentiate(&inputs, samples, noise.map(|noise| (noise, 0)), objective, &Notes::new())?;
                 let parameters = back.gradients_of(&self.params)?;
                 Ok(Gradients { loss: back.loss, inputs: back.gradients_of(&[inputs])?, parameters })
             }
@@ -379,7 +401,7 @@ macro_rules! engine {
                 &self,
                 inputs: &Flat<$E, $D>,
                 samples: usize,
-                noise: Option<Noise>,
+                noise: Option<(Noise, usize)>,
                 objective: &dyn Objective<$E, $D>,
                 notes: &Notes<$E, $D>,
             ) -> Result<Back<$E, $D>, Error> {

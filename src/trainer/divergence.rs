@@ -4,6 +4,7 @@ use crate::cpu::Observe;
 use crate::data::{MiniBatch, Target};
 use crate::engine::{Backend, Engine};
 use crate::error::Error;
+use crate::group::Share;
 use crate::learn::{Loss, Optimizer};
 use crate::model::Model;
 use crate::statistics::LayerStatistics;
@@ -12,10 +13,11 @@ use crate::types::Network;
 /// One step of a run that is known to diverge; returns where, once it does.
 ///
 /// A step whose loss is no number has left behind parameters that are none. So the step before is made again from a state that is
-/// known to be good, and each step looked at before and after.
+/// known to be good, and each step looked at before and after. The ranks of a group make it together; then each looks at the whole
+/// batch, so that all find the same.
 pub(super) fn step<N, T, L, E, D, G>(
     model: &mut Model<N, E, D, G>,
-    batch: &MiniBatch<N::Input, T, E>,
+    (samples, share, read): (&[usize], &Share<'_>, impl Fn(&[usize]) -> Result<MiniBatch<N::Input, T, E>, Error>),
     loss: &L,
     optimizer: &mut impl Optimizer<E>,
 ) -> Result<Option<String>, Error>
@@ -29,14 +31,14 @@ where
 {
     let (parameters, buffers) = (model.parameters(), model.buffers());
     let (steps, noise) = model.progress();
-    let value = model.train(batch, loss, optimizer)?;
+    let value = model.train_share(&read(&samples[share.samples.clone()])?, share, loss, optimizer)?;
     if value.is_finite() && model.parameters().iter().chain(&model.buffers()).all(|x| x.is_finite()) {
         return Ok(None);
     }
     model.set_parameters(&parameters)?;
     model.set_buffers(&buffers)?;
     model.set_progress(steps, noise);
-    let layers = model.statistics(batch, loss)?.layers;
+    let layers = model.statistics(&read(samples)?, loss)?.layers;
     Ok(Some(place(&layers, value.is_finite())))
 }
 

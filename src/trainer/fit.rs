@@ -5,7 +5,7 @@ use super::divergence;
 use super::feed::feed;
 use super::history::{History, Stopped};
 use super::logs::Logs;
-use super::progress::Screen;
+use super::progress::{Progress, Screen};
 use super::state::{Best, Identity, Run, State};
 use super::step::Step;
 use super::{Goal, Monitor, Settings, Trainer};
@@ -17,6 +17,7 @@ use crate::learn::{Loss, Optimizer, summed};
 use crate::model::Model;
 use crate::noise::Noise;
 use crate::types::Network;
+use core::cell::Cell;
 use core::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -74,25 +75,12 @@ impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Observe> 
     {
         let begin = Instant::now();
         let interrupted = self.interrupted()?;
-        let screen = Screen::new(self.settings.progress, self.settings.epochs);
-        let mut run = self.begin(model, source.len(), &screen)?;
-        let mut logs = Logs::create(&self.settings)?;
-        run.history.stopped = Stopped::Finished;
-        while run.epoch < self.settings.epochs && run.history.stopped == Stopped::Finished {
-            if self.is_stale(&run) {
-                run.history.stopped = Stopped::Early;
-                break;
-            }
-            if let ControlFlow::Break(stopped) = self.epoch(model, source, &mut run, &screen, &interrupted)? {
-                run.history.stopped = stopped;
-                break;
-            }
-            logs.epoch(&run.history)?;
-            screen.line(&run.history);
-            if watch(&run.history, model).is_break() {
-                run.history.stopped = Stopped::Watched;
-            }
-        }
+        let together = self.together;
+        let screen = Screen::new(if together.writes() { self.settings.progress } else { Progress::Silent }, self.settings.epochs);
+        let begun = self.begin(model, source.len(), &screen);
+        let mut run = together.group.agreed(begun)?;
+        together.begin(&self.identity(source.len()), model, &mut self.optimizer, &mut run)?;
+        together.outcome(self.all_epochs(model, source, &mut run, (&screen, &interrupted), &mut watch))?;
         screen.end();
         let best = run.best.filter(|_| run.history.stopped != Stopped::Interrupted).and_then(|best| best.kept);
         if let Some([parameters, buffers]) = best {
@@ -101,6 +89,41 @@ impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Observe> 
         }
         run.history.took = begin.elapsed();
         Ok(run.history)
+    }
+
+    /// Goes through all epochs that are left.
+    fn all_epochs<D, G, S>(
+        &mut self,
+        model: &mut Model<N, E, D, G>,
+        source: &S,
+        run: &mut Run<E>,
+        (screen, interrupted): (&Screen, &AtomicBool),
+        watch: &mut impl FnMut(&History, &Model<N, E, D, G>) -> ControlFlow<()>,
+    ) -> Result<(), Error>
+    where
+        D: Backend<E>,
+        G: Engine<E, D>,
+        S: Source<E, Input = N::Input, Target = T> + ?Sized,
+    {
+        let group = self.together.group;
+        let mut logs = Logs::create(&self.settings, self.together.writes())?;
+        run.history.stopped = Stopped::Finished;
+        while run.epoch < self.settings.epochs && run.history.stopped == Stopped::Finished {
+            if self.is_stale(run) {
+                run.history.stopped = Stopped::Early;
+                break;
+            }
+            if let ControlFlow::Break(stopped) = self.epoch(model, source, run, screen, interrupted)? {
+                run.history.stopped = stopped;
+                break;
+            }
+            logs.epoch(&run.history)?;
+            screen.line(&run.history);
+            if group.any(watch(&run.history, model).is_break()) {
+                run.history.stopped = Stopped::Watched;
+            }
+        }
+        Ok(())
     }
 
     /// A run at its beginning, or where the last checkpoint was.
@@ -115,7 +138,7 @@ impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Observe> 
             let (expected, given) = (run.history.columns().join(", "), column.clone());
             return Err(Error::Format { file: "the column to monitor".to_owned(), expected, given });
         }
-        let saved = self.settings.checkpoints.as_ref().map(Checkpoints::begin).transpose()?.flatten();
+        let saved = self.settings.checkpoints.as_ref().filter(|_| self.together.writes()).map(Checkpoints::begin).transpose()?.flatten();
         if let Some((path, state)) = saved {
             let restored = state.restore(&self.identity(samples), model, &mut self.optimizer, &mut run);
             restored.map_err(|mismatches| Error::Checkpoint { path: path.clone(), mismatches })?;
@@ -147,6 +170,7 @@ impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Observe> 
             Ended::Stopped(stopped) => Ok(ControlFlow::Break(stopped)),
             // The last step may have left parameters behind that no loss has seen yet.
             Ended::Done if model.parameters().iter().all(|x| x.is_finite()) => {
+                self.together.share_buffers(model)?;
                 let row = self.measure(model, source, run)?;
                 self.end_epoch(model, &identity, run, row)?;
                 Ok(ControlFlow::Continue(()))
@@ -170,32 +194,40 @@ impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Observe> 
     {
         let (begin, before) = (Instant::now(), run.seconds);
         let (identity, noise) = (self.identity(source.len()), self.noise(run.epoch));
-        let (mut ended, mut saved) = (Ended::Done, None);
-        let waited = feed(source, &batches[run.batch as usize..], noise, |batch| {
+        let (mut ended, mut saved, together) = (Ended::Done, None, self.together);
+        let own: Vec<&[usize]> = batches.iter().map(|samples| together.own(samples)).collect();
+        let waited = feed(source, &own[run.batch as usize..], noise, |batch| {
             let learning_rate = if self.on_batch.is_some() { self.optimizer.rate() } else { None };
-            let loss = model.train(batch, &self.loss, &mut self.optimizer)?.f64();
+            let (stop, samples) = (Cell::new(interrupted.load(Ordering::Relaxed)), batches[run.batch as usize].len());
+            let share = together.share(samples, &stop);
+            let loss = model.train_share(batch, &share, &self.loss, &mut self.optimizer)?.f64();
             if !loss.is_finite() {
                 ended = Ended::Lost;
                 return Ok(ControlFlow::Break(()));
             }
-            run.loss += loss * batch.len() as f64;
+            run.loss += loss * share.batch as f64;
             run.batch += 1;
             run.seconds = before + begin.elapsed().as_secs_f64();
             screen.batch();
             let step = model.progress().0;
             if let Some(watch) = &mut self.on_batch {
-                let (epoch, batches, samples) = (run.epoch + 1, batches.len() as u64, batch.len());
-                if watch(&Step { epoch, batch: run.batch, batches, step, samples, loss, learning_rate }).is_break() {
+                let (epoch, batches) = (run.epoch + 1, batches.len() as u64);
+                let stops = watch(&Step { epoch, batch: run.batch, batches, step, samples, loss, learning_rate }).is_break();
+                if together.group.any(stops) {
                     ended = Ended::Stopped(Stopped::Watched);
                 }
             }
-            if interrupted.load(Ordering::Relaxed) {
+            // A rank that is alone has asked nobody, and need not wait for the answer of the next step.
+            if stop.get() || (share.ranks.is_none() && interrupted.load(Ordering::Relaxed)) {
                 ended = Ended::Stopped(Stopped::Interrupted);
             }
             if let Some(checkpoints) = &self.settings.checkpoints
                 && (ended != Ended::Done || checkpoints.is_due(step))
             {
-                saved = Some(checkpoints.save(step, &State::of(&identity, model, &mut self.optimizer, run))?);
+                together.check(model)?;
+                if together.writes() {
+                    saved = Some(checkpoints.save(step, &State::of(&identity, model, &mut self.optimizer, run))?);
+                }
             }
             Ok(if ended == Ended::Done { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
@@ -213,7 +245,7 @@ impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Observe> 
         G: Engine<E, D>,
         S: Source<E, Input = N::Input, Target = T> + ?Sized,
     {
-        let (loss, metrics) = (&self.loss, &mut self.metrics);
+        let (loss, metrics, group) = (&self.loss, &mut self.metrics, self.together.group);
         metrics.iter_mut().for_each(|metric| metric.reset());
         let (mut sum, has_metrics) = (0.0, !metrics.is_empty());
         let mut visit = |outputs: &[E], targets: &[T::Number<E>]| {
@@ -223,15 +255,16 @@ impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Observe> 
         let mut row = vec![(run.epoch + 1) as f64, run.loss / source.len() as f64];
         match self.validation {
             Some(validation) => {
-                model.each_output(validation, &mut visit)?;
+                model.each_output(validation, group, &mut visit)?;
                 row.push(sum / validation.len() as f64);
             }
-            None if has_metrics => model.each_output(source, &mut visit)?,
+            None if has_metrics => model.each_output(source, group, &mut visit)?,
             None => (),
         }
         row.extend(self.metrics.iter().map(|metric| metric.value()));
         row.push(run.seconds);
-        Ok(row)
+        // Clocks differ, and all ranks are to come to the same conclusions.
+        Ok(self.together.of_first(row))
     }
 
     /// Notes how good an epoch was, and saves it.
@@ -257,9 +290,12 @@ impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Observe> 
             run.best = Some(Best { value, kept });
         }
         (run.epoch, run.batch, run.loss, run.seconds) = (run.epoch + 1, 0, 0.0, 0.0);
+        self.together.check(model)?;
         match &self.settings.checkpoints {
-            Some(checkpoints) => checkpoints.save(model.progress().0, &State::of(identity, model, &mut self.optimizer, run)).map(drop),
-            None => Ok(()),
+            Some(checkpoints) if self.together.writes() => {
+                checkpoints.save(model.progress().0, &State::of(identity, model, &mut self.optimizer, run)).map(drop)
+            }
+            _ => Ok(()),
         }
     }
 
@@ -279,9 +315,14 @@ impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Observe> 
         if good.restore(identity, model, &mut self.optimizer, &mut run).is_err() {
             unreachable!("a state of this run is restored by it");
         }
-        let (noise, mut batch) = (self.noise(run.epoch), MiniBatch::default());
+        let (noise, stop) = (self.noise(run.epoch), Cell::new(false));
+        let read = |samples: &[usize]| {
+            let mut batch = MiniBatch::default();
+            batch.read(source, samples, noise).map(|()| batch)
+        };
         for (number, samples) in batches.iter().enumerate().skip(run.batch as usize) {
-            let looked = batch.read(source, samples, noise).and_then(|()| divergence::step(model, &batch, &self.loss, &mut self.optimizer));
+            let share = self.together.share(samples.len(), &stop);
+            let looked = divergence::step(model, (samples, &share, read), &self.loss, &mut self.optimizer);
             match looked {
                 Ok(None) => (),
                 Ok(Some(place)) => return Error::Diverged { epoch: run.epoch + 1, batch: number as u64 + 1, place },

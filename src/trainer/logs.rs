@@ -15,11 +15,12 @@ pub(super) struct Logs {
 }
 
 impl Logs {
-    pub fn create(settings: &Settings) -> Result<Self, Error> {
+    /// Those of the settings, or none for a rank that writes nothing.
+    pub fn create(settings: &Settings, writes: bool) -> Result<Self, Error> {
         Ok(Logs {
-            csv: settings.csv.clone(),
+            csv: settings.csv.clone().filter(|_| writes),
             #[cfg(feature = "tensorboard")]
-            events: settings.tensorboard.as_deref().map(Events::create).transpose()?,
+            events: settings.tensorboard.as_deref().filter(|_| writes).map(Events::create).transpose()?,
         })
     }
 

@@ -31,6 +31,7 @@
 //! | `step.rs` | what is known after each of them |
 //! | `state.rs` | everything that a run is, as tensors: what a checkpoint holds |
 //! | `checkpoints.rs` | files of states, the last few of which are kept |
+//! | `together.rs` | what the ranks of a [`Group`] tell one another |
 //! | `divergence.rs` | in which layer a loss became NaN |
 //! | `history.rs`, `logs.rs`, `tensorboard.rs`, `progress.rs` | what was measured: as numbers, in files, on the screen |
 //!
@@ -48,6 +49,7 @@ mod state;
 mod step;
 #[cfg(feature = "tensorboard")]
 mod tensorboard;
+mod together;
 
 pub use checkpoints::Checkpoints;
 pub use history::{History, Stopped};
@@ -56,11 +58,13 @@ pub use step::Step;
 
 use crate::data::{Source, Target};
 use crate::float::Float;
+use crate::group::{Alone, Group, Normalized};
 use crate::metrics::Metric;
 use crate::types::Network;
 use core::ops::ControlFlow;
 use std::path::PathBuf;
 use step::OnBatch;
+use together::Together;
 
 /// Trains a model epoch by epoch: [`Trainer::fit`] does it, the other methods say how.
 ///
@@ -92,6 +96,7 @@ pub struct Trainer<'a, N: Network, T: Target, L, O, E: Float = f32> {
     metrics: Vec<Box<dyn Metric<N::Output, T, E> + 'a>>,
     on_batch: Option<OnBatch<'a>>,
     settings: Settings,
+    together: Together<'a>,
 }
 
 /// What does not depend on types.
@@ -144,7 +149,39 @@ impl<'a, N: Network, T: Target, L, O, E: Float> Trainer<'a, N, T, L, O, E> {
             progress: Progress::Auto,
             stop_on_ctrl_c: false,
         };
-        Trainer { loss, optimizer, validation: None, metrics: Vec::new(), on_batch: None, settings }
+        let together = Together { group: &Alone, normalized: Normalized::default() };
+        Trainer { loss, optimizer, validation: None, metrics: Vec::new(), on_batch: None, settings, together }
+    }
+
+    /// Trains together with the other ranks of a group, each of which runs this same program: a batch is shared out over them, and
+    /// gradients are summed, so that the result does not depend on how many there are. It is the same bits only for as many ranks.
+    ///
+    /// All ranks begin with the parameters of rank 0, or where its checkpoint is, which may be of any number of ranks. Rank 0 alone
+    /// writes checkpoints, logs and progress; the history is the same on all ranks. An error on one of them ends all.
+    ///
+    /// # Examples
+    /// ```
+    /// use formwork::group::Alone;
+    /// use formwork::prelude::*;
+    /// use formwork::trainer::{Progress, Trainer};
+    ///
+    /// #[network([1] => [1])]
+    /// type Line = Linear<1, 1>;
+    ///
+    /// let group = Alone; // `Mpi::begin()` where `mpirun` has started several
+    /// let data = Dataset::<Rank1<1>, Values<Rank1<1>>>::new(vec![0.0, 1.0], vec![1.0, 3.0]).unwrap();
+    /// let mut trainer = Trainer::new(Mse, Sgd::new(0.1)).group(&group).epochs(100).progress(Progress::Silent);
+    /// trainer.fit(&mut Model::<Line>::new(0), &data).unwrap();
+    /// ```
+    pub fn group(mut self, group: &'a dyn Group) -> Self {
+        self.together.group = group;
+        self
+    }
+
+    /// What batch normalization looks at in a group: the samples of all ranks unless told otherwise.
+    pub fn batch_norm(mut self, normalized: Normalized) -> Self {
+        self.together.normalized = normalized;
+        self
     }
 
     /// How often to go through all samples, in another order each time.

@@ -126,6 +126,11 @@ impl State {
         State { tensors: file.tensors().into_iter().map(stored).collect() }
     }
 
+    /// From what [`State::to_bytes`] has made on another rank; of anything else nothing is left.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        SafeTensors::deserialize(bytes).map(|file| Self::from_file(&file)).unwrap_or_default()
+    }
+
     fn put(&mut self, name: &str, dtype: Dtype, shape: &[usize], bytes: Vec<u8>) {
         self.tensors.insert(name.to_owned(), Stored { dtype, shape: shape.to_vec(), bytes });
     }

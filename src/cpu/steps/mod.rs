@@ -125,6 +125,8 @@ pub(crate) struct Known<'a, E> {
     /// How many samples the batch has.
     pub samples: usize,
     pub numbers: &'a [E],
+    /// Whether these samples are the ones that add up what is known of all, on the way back.
+    pub is_first: bool,
 }
 
 /// What a step has at hand on the way forward.

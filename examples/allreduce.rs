@@ -1,0 +1,133 @@
+//! Expect one rank to print the cost of a sum, a model of a step, and how it scales, in about a minute.
+//!
+//! Measures what training together costs: the sum of gradients over all ranks by the size of the buffer, and steps of training; and
+//! says from that how a step scales with ranks and network.
+//!
+//! ```text
+//! for n in 1 2 4; do mpirun --oversubscribe -n $n cargo run --release --features mpi --example allreduce; done
+//! ```
+
+use formwork::group::{Alone, Group, Mpi};
+use formwork::prelude::*;
+use formwork::trainer::{Progress, Trainer};
+use std::time::Instant;
+
+/// Sizes of the buffer, in numbers of four bytes.
+const SIZES: [usize; 8] = [1, 256, 4 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20];
+
+/// The fastest of so many sums is taken: what else the machine does comes on top of it.
+const SUMS: usize = 31;
+
+/// What is trained: wide layers, of which a step on a sample costs `2 * 3` operations for each parameter.
+#[network([1, 8, 8] => [10])]
+type Wide = (Flatten, Linear<64, 512>, Relu, Linear<512, 512>, Relu, Linear<512, 10>);
+
+const BATCH: usize = 256;
+const EPOCHS: u64 = 16;
+
+/// How long a sum takes, by a straight line: each number goes to another rank twice, but for the rank's own part of the buffer.
+///
+/// Rabenseifner, "Optimization of collective reduction operations", 2004: `latency * 2 log2(n) + 2 (n - 1) / n * bytes / bandwidth`.
+#[derive(Clone, Copy)]
+struct Wire {
+    /// Seconds until a message is there, however short it is.
+    latency: f64,
+    /// Bytes a second.
+    bandwidth: f64,
+}
+
+impl Wire {
+    fn sum(self, ranks: usize, bytes: f64) -> f64 {
+        let n = ranks as f64;
+        self.latency * 2.0 * n.log2() + 2.0 * (n - 1.0) / n * bytes / self.bandwidth
+    }
+
+    /// The network whose sums take what was measured, of the smallest buffer and of the largest.
+    fn of(ranks: usize, measured: &[(f64, f64)]) -> Self {
+        let (n, (_, shortest), (bytes, longest)) = (ranks as f64, measured[0], measured[measured.len() - 1]);
+        Wire { latency: shortest / (2.0 * n.log2()), bandwidth: 2.0 * (n - 1.0) / n * bytes / (longest - shortest) }
+    }
+}
+
+/// The time of the fastest sum of so many numbers, of all ranks the longest.
+fn sum_of(group: &Mpi, numbers: usize) -> f64 {
+    let mut buffer = vec![1.0; numbers];
+    let fastest = (0..SUMS)
+        .map(|_| {
+            buffer.fill(1.0);
+            group.gather(&[0]); // begin together
+            let begin = Instant::now();
+            group.sum_f32(&mut buffer);
+            begin.elapsed().as_secs_f64()
+        })
+        .fold(f64::INFINITY, f64::min);
+    let of_ranks = group.gather(&fastest.to_le_bytes());
+    of_ranks.as_chunks().0.iter().map(|&bytes| f64::from_le_bytes(bytes)).fold(0.0, f64::max)
+}
+
+/// The time of a step of training, of the fastest epoch.
+fn step(group: &dyn Group, batch: usize) -> Result<f64, Error> {
+    let digits = formwork::data::digits::load()?;
+    let mut model = Model::<Wide, f32, Cpu>::new(0);
+    model.set_threads(1);
+    let mut trainer = Trainer::new(CrossEntropy::default(), Adam::new(1e-3)).batch_size(batch).epochs(EPOCHS).progress(Progress::Silent);
+    trainer = trainer.group(group);
+    let history = trainer.fit(&mut model, &digits)?;
+    let seconds = history.column("seconds").into_iter().fold(f64::INFINITY, f64::min);
+    Ok(seconds / digits.len().div_ceil(batch) as f64)
+}
+
+fn run(group: &Mpi) -> Result<(), Box<dyn std::error::Error>> {
+    let (rank, ranks) = (group.rank(), group.size());
+    // What a rank computes by itself, while the others do the same: cores that are shared, and memory, are in it.
+    let whole = step(&Alone, BATCH)?;
+    let share = step(&Alone, BATCH / ranks)?;
+    let measured: Vec<(f64, f64)> = SIZES.iter().map(|&numbers| (4.0 * numbers as f64, sum_of(group, numbers))).collect();
+    let together = step(group, BATCH)?;
+    if rank > 0 {
+        return Ok(());
+    }
+
+    let bytes = 4.0 * Wide::SCALARS as f64;
+    println!("{} parameters, {:.2} MB of gradients; batches of {BATCH}; ranks of one thread\n", Wide::SCALARS, bytes / 1e6);
+    println!("one rank by itself: {:.2} ms for a step on {BATCH}, {:.2} ms on {}", 1e3 * whole, 1e3 * share, BATCH / ranks);
+    println!("{ranks} ranks together: {:.2} ms for a step on {BATCH}\n", 1e3 * together);
+    if ranks > 1 {
+        let here = Wire::of(ranks, &measured);
+        println!("a sum over {ranks} ranks here: latency {:.1} us, bandwidth {:.2} GB/s\n", 1e6 * here.latency, here.bandwidth / 1e9);
+        println!("{:>12} {:>12} {:>12}", "bytes", "ms measured", "ms by model");
+        for &(bytes, seconds) in &measured {
+            println!("{bytes:>12} {:>12.3} {:>12.3}", 1e3 * seconds, 1e3 * here.sum(ranks, bytes));
+        }
+        let predicted = share + here.sum(ranks, bytes);
+        println!("\na step by the model: {:.2} ms, measured {:.2} ms\n", 1e3 * predicted, 1e3 * together);
+    }
+    scaling(whole, bytes);
+    Ok(())
+}
+
+/// How many times as fast `ranks` machines are, for networks that are usual between machines: with the batch shared out, and with a
+/// batch that grows with the ranks.
+fn scaling(whole: f64, bytes: f64) {
+    let latency = 20e-6;
+    println!("by the model, a rank a machine, as fast as this one; {:.0} us of latency; times as fast as one:", 1e6 * latency);
+    println!(
+        "{:>6} {:>22} {:>22} {:>22} {:>22}",
+        "", "10 Gbit/s, batch 256", "100 Gbit/s, batch 256", "10 Gbit/s, 256 a rank", "100 Gbit/s, 256 a rank"
+    );
+    for ranks in [8, 16, 32, 64, 128, 256, 512, 1024] {
+        let [slow, fast] = [10e9 / 8.0, 100e9 / 8.0].map(|bandwidth| Wire { latency, bandwidth }.sum(ranks, bytes));
+        let n = ranks as f64;
+        // No rank has less than a sample.
+        let shared = whole / n.min(BATCH as f64);
+        let times = [whole / (shared + slow), whole / (shared + fast), n * whole / (whole + slow), n * whole / (whole + fast)];
+        println!("{ranks:>6} {}", times.map(|times| format!("{times:>22.1}")).join(" "));
+    }
+}
+
+fn main() {
+    let group = Mpi::begin();
+    if let Err(error) = run(&group) {
+        group.abort(&error);
+    }
+}

@@ -1,0 +1,122 @@
+//! The processes that `mpirun` has started.
+
+use super::Group;
+use core::cell::RefCell;
+use core::fmt::Display;
+use mpi::collective::SystemOperation;
+use mpi::environment::Universe;
+use mpi::topology::SimpleCommunicator;
+use mpi::traits::{Communicator, CommunicatorCollectives, Equivalence, Root};
+use mpi::{Threading, initialize_with_threading};
+
+/// MPI counts in `i32`: longer buffers go in pieces.
+const PIECE: usize = 1 << 28;
+
+/// All processes that `mpirun` has started together, on one machine or on many; a program that was started without it is alone.
+///
+/// MPI ends when this is dropped, which waits for the other ranks; a panic ends all of them at once. A rank that cannot do its part
+/// calls [`Group::abort`], since the others would wait for it.
+///
+/// # Examples
+/// ```no_run
+/// use formwork::group::{Group, Mpi};
+///
+/// let group = Mpi::begin();
+/// println!("rank {} of {}", group.rank(), group.size());
+/// ```
+/// ```text
+/// $ mpirun -n 2 target/release/program
+/// rank 0 of 2
+/// rank 1 of 2
+/// ```
+pub struct Mpi {
+    world: SimpleCommunicator,
+    /// Where sums are received: MPI does not read and write one buffer.
+    sums: (RefCell<Vec<f32>>, RefCell<Vec<f64>>),
+    /// Ends MPI when it is dropped, after all else.
+    _universe: Universe,
+}
+
+impl Mpi {
+    /// Begins MPI, which is done once in a program.
+    ///
+    /// # Panics
+    /// If MPI has begun before.
+    #[allow(clippy::expect_used, reason = "a second beginning is a mistake in the program, and nothing that it could go on from")]
+    pub fn begin() -> Self {
+        // Samples are read by a thread of its own, which asks nothing of MPI.
+        let (universe, _) = initialize_with_threading(Threading::Funneled).expect("MPI begins once in a program");
+        Mpi { world: universe.world(), sums: Default::default(), _universe: universe }
+    }
+
+    fn sum<E: Equivalence + Copy + Default>(&self, numbers: &mut [E], sums: &RefCell<Vec<E>>)
+    where
+        [E]: mpi::traits::Buffer + mpi::traits::BufferMut,
+    {
+        let mut sums = sums.borrow_mut();
+        for piece in numbers.chunks_mut(PIECE) {
+            sums.resize(piece.len(), E::default());
+            self.world.all_reduce_into(piece, &mut sums[..], SystemOperation::sum());
+            piece.copy_from_slice(&sums);
+        }
+    }
+}
+
+impl Group for Mpi {
+    fn rank(&self) -> usize {
+        self.world.rank() as usize
+    }
+
+    fn size(&self) -> usize {
+        self.world.size() as usize
+    }
+
+    fn sum_f32(&self, numbers: &mut [f32]) {
+        self.sum(numbers, &self.sums.0);
+    }
+
+    fn sum_f64(&self, numbers: &mut [f64]) {
+        self.sum(numbers, &self.sums.1);
+    }
+
+    fn gather(&self, own: &[u8]) -> Vec<u8> {
+        let mut all = vec![0; own.len() * self.size()];
+        let most = PIECE / self.size();
+        if own.len() <= most {
+            self.world.all_gather_into(own, &mut all[..]);
+            return all;
+        }
+        let mut gathered = Vec::new();
+        for begin in (0..own.len()).step_by(most) {
+            let piece = &own[begin..own.len().min(begin + most)];
+            gathered.resize(piece.len() * self.size(), 0);
+            self.world.all_gather_into(piece, &mut gathered[..]);
+            for (rank, of_rank) in gathered.chunks_exact(piece.len()).enumerate() {
+                all[rank * own.len() + begin..][..piece.len()].copy_from_slice(of_rank);
+            }
+        }
+        all
+    }
+
+    fn broadcast(&self, bytes: &mut Vec<u8>) {
+        let root = self.world.process_at_rank(0);
+        let mut len = bytes.len() as u64;
+        root.broadcast_into(&mut len);
+        bytes.resize(len as usize, 0);
+        bytes.chunks_mut(PIECE).for_each(|piece| root.broadcast_into(piece));
+    }
+
+    fn abort(&self, problem: &dyn Display) -> ! {
+        eprintln!("error: rank {} of {}: {problem}", self.rank(), self.size());
+        self.world.abort(1)
+    }
+}
+
+impl Drop for Mpi {
+    /// To end MPI waits for all ranks, and they would wait for what this one has not done.
+    fn drop(&mut self) {
+        if std::thread::panicking() && self.size() > 1 {
+            self.abort(&"it has panicked");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Ranks of a group train as one, on both lowerings; here they are threads of this process, so that no MPI is needed.
+
+use formwork::cpu::Static;
+use formwork::engine::Engine;
+use formwork::group::{Alone, Group, Normalized};
+use formwork::learn::Scheme;
+use formwork::portable::Portable;
+use formwork::prelude::*;
+use formwork::trainer::{Progress, Trainer};
+use std::fmt::Display;
+use std::sync::{Barrier, Mutex, PoisonError};
+
+/// What threads share: a place for the bytes of each.
+struct Table {
+    places: Mutex<Vec<Vec<u8>>>,
+    all: Barrier,
+}
+
+/// One of the threads.
+struct Seat<'a> {
+    table: &'a Table,
+    rank: usize,
+    size: usize,
+}
+
+impl Seat<'_> {
+    /// The bytes of all, in order.
+    fn exchange(&self, own: &[u8]) -> Vec<Vec<u8>> {
+        let places = || self.table.places.lock().unwrap_or_else(PoisonError::into_inner);
+        places()[self.rank] = own.to_vec();
+        self.table.all.wait();
+        let all = places().clone();
+        self.table.all.wait();
+        all
+    }
+
+    fn sum<E: Float>(&self, numbers: &mut [E]) {
+        let all = self.exchange(&E::to_le_bytes(numbers));
+        numbers.fill(E::zero());
+        all.iter().for_each(|of_rank| numbers.iter_mut().zip(E::from_le_bytes(of_rank)).for_each(|(sum, x)| *sum += x));
+    }
+}
+
+impl Group for Seat<'_> {
+    fn rank(&self) -> usize {
+        self.rank
+    }
+
+    fn size(&self) -> usize {
+        self.size
+    }
+
+    fn sum_f32(&self, numbers: &mut [f32]) {
+        self.sum(numbers);
+    }
+
+    fn sum_f64(&self, numbers: &mut [f64]) {
+        self.sum(numbers);
+    }
+
+    fn gather(&self, own: &[u8]) -> Vec<u8> {
+        self.exchange(own).concat()
+    }
+
+    fn broadcast(&self, bytes: &mut Vec<u8>) {
+        *bytes = self.exchange(bytes).swap_remove(0);
+    }
+
+    /// Not of this thread alone: the others would wait for it.
+    fn abort(&self, problem: &dyn Display) -> ! {
+        eprintln!("rank {}: {problem}", self.rank);
+        std::process::abort()
+    }
+}
+
+/// What each of so many ranks returns.
+fn ranks<R: Send>(size: usize, work: impl Fn(&dyn Group) -> R + Sync) -> Vec<R> {
+    let table = Table { places: Mutex::new(vec![Vec::new(); size]), all: Barrier::new(size) };
+    std::thread::scope(|scope| {
+        let (table, work) = (&table, &work);
+        let seats: Vec<_> = (0..size).map(|rank| scope.spawn(move || work(&Seat { table, rank, size }))).collect();
+        seats.into_iter().map(|seat| seat.join().unwrap()).collect()
+    })
+}
+
+#[network([1, 8, 8] => [10])]
+type Normal = (NoBias<Conv2d<1, 2, 3, 2, 1>>, BatchNorm2d<2>, Relu, Flatten, Dropout<20>, Linear<32, 10>);
+
+#[network([1, 8, 8] => [10])]
+type Plainly = (Flatten, Linear<64, 8>, Tanh, Dropout<20>, Linear<8, 10>);
+
+/// Parameters and buffers after two epochs of three batches, of which the last has one sample.
+fn learned<N, G>(group: &dyn Group, normalized: Normalized) -> Result<Vec<f64>, Error>
+where
+    N: formwork::types::Network<Input = Rank3<1, 8, 8>, Output = Rank1<10>>,
+    G: Engine<f64, Cpu>,
+{
+    let digits = formwork::data::digits::load()?;
+    let inputs = (0..21).flat_map(|i| digits.input(i)).map(|&pixel: &f32| f64::from(pixel)).collect();
+    let data = Dataset::<Rank3<1, 8, 8>, Class<10>, f64>::new(inputs, (0..21).flat_map(|i| digits.target(i)).copied().collect())?;
+    let mut model = Model::<N, f64, Cpu, G>::try_new(&Cpu::default(), group.rank() as u64, Scheme::default())?;
+    let mut trainer = Trainer::new(CrossEntropy::default(), Adam::new(0.01)).group(group).batch_norm(normalized);
+    trainer = trainer.epochs(2).batch_size(10).progress(Progress::Silent).metric(formwork::metrics::accuracy());
+    trainer.fit(&mut model, &data)?;
+    Ok(model.parameters().into_iter().chain(model.buffers()).collect())
+}
+
+fn assert_near(a: &[f64], b: &[f64]) {
+    let far = a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(a.len() == b.len() && far < 1e-12, "{far:e}");
+}
+
+#[test]
+fn ranks_learn_what_one_learns() {
+    let alone = learned::<Normal, Static<f64>>(&Alone, Normalized::OverAll).unwrap();
+    let portable = learned::<Plainly, Portable<f64, Cpu>>(&Alone, Normalized::OverAll).unwrap();
+    for size in [2, 3, 12] {
+        for of_rank in ranks(size, |group| learned::<Normal, Static<f64>>(group, Normalized::OverAll).unwrap()) {
+            assert_near(&of_rank, &alone);
+        }
+        for of_rank in ranks(size, |group| learned::<Plainly, Portable<f64, Cpu>>(group, Normalized::OverAll).unwrap()) {
+            assert_near(&of_rank, &portable);
+        }
+    }
+}
+
+/// Both lowerings normalize over a rank, and keep what rank 0 has seen.
+#[test]
+fn lowerings_normalize_over_a_rank_alike() {
+    let fixed = ranks(2, |group| learned::<Normal, Static<f64>>(group, Normalized::OverRank).unwrap());
+    let portable = ranks(2, |group| learned::<Normal, Portable<f64, Cpu>>(group, Normalized::OverRank).unwrap());
+    assert_eq!((&fixed[0], &portable[0]), (&fixed[1], &portable[1]));
+    assert_near(&fixed[0], &portable[0]);
+}
