@@ -234,15 +234,13 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
         optimizer: &mut impl Optimizer<E>,
     ) -> Result<E, Error> {
         not_empty(batch)?;
-        let objective = Bound::<L, N::Output, T, E>::new(loss, batch.targets(), batch.len());
-        let noise = self.next_noise();
-        self.engine.train(batch.inputs(), batch.len(), noise, &objective, optimizer)
+        self.train_share(batch, &Share::whole(batch.len()), loss, optimizer)
     }
 
     /// One step of an optimizer on a batch that several ranks have, each its share; returns the loss of the whole batch.
     ///
     /// # Errors
-    /// Those of the device, [`Error::Count`] for a batch of no samples or of others than the share has, and [`Error::Optimizer`].
+    /// Those of [`Model::train`], but that a share may have no samples.
     pub(crate) fn train_share<T: Target, L: Loss<N::Output, T>>(
         &mut self,
         batch: &MiniBatch<N::Input, T, E>,

@@ -57,6 +57,20 @@ fn what_is_included_is_there() {
     }
 }
 
+/// A golden file or a picture that no chapter shows is left from one that did.
+#[test]
+fn what_is_printed_and_drawn_is_shown() {
+    let book = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let shown: String = chapters().into_iter().map(|(_, text)| text).collect();
+    let files =
+        |folder: &Path| std::fs::read_dir(folder).expect("it is a folder").map(|entry| entry.expect("it can be read").path()).collect::<Vec<_>>();
+    let outputs = files(&book.join("listings")).into_iter().filter(|path| path.is_dir()).flat_map(|folder| files(&folder));
+    for path in outputs.chain(files(&book.join("src/pictures"))) {
+        let name: PathBuf = path.iter().skip(path.iter().count() - 2).collect();
+        assert!(shown.contains(&name.display().to_string()), "no chapter shows {}", path.display());
+    }
+}
+
 #[test]
 fn pictures_are_there() {
     for (file, text) in chapters() {

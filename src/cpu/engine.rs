@@ -5,10 +5,11 @@ use super::pass::{Memory, Shared};
 use super::plan::{Block, Node, Plan};
 use super::pool::{Pool, available};
 use super::storage::Storage;
+use super::whole_batch::Way;
 use crate::engine::{Architecture, AttentionMap, Engine, Flat, Gradients, Objective, State};
 use crate::error::Error;
 use crate::float::{Float, OnDemand};
-use crate::group::{Share, part};
+use crate::group::Share;
 use crate::learn::{Optimizer, Pass};
 use crate::noise::Noise;
 use crate::statistics::Statistics;
@@ -76,13 +77,6 @@ fn grow<E: Float>(numbers: &mut Vec<E>, len: usize) {
     if numbers.len() < len {
         numbers.resize(len, E::zero());
     }
-}
-
-/// Which way a batch goes.
-#[derive(Clone, Copy)]
-enum Way {
-    Forward,
-    Back,
 }
 
 /// Steps that a batch goes through together.
@@ -248,14 +242,12 @@ where
                 self.plan.forward(segment.clone(), shared, &at.chunk, at.memory.data, at.scratch);
                 self.plan.observe(segment.end, &at.chunk, at.memory.data, at.share);
             });
-            self.merge(at, segment.end, known);
-            self.merge_ranks(segment.end, share, known, Way::Forward);
+            self.merge(at, share, segment.end, Way::Forward, known);
         }
         let shared = self.shared_of(batch, share, known, wants_inputs);
         let taped = self.turn(at, &Segment { nodes: segments[last].clone(), is_first: last == 0 }, objective, shared)?;
         for (i, nodes) in segments[..last].iter().enumerate().rev() {
-            self.merge_back(at, nodes.end, known);
-            self.merge_ranks(nodes.end, share, known, Way::Back);
+            self.merge(at, share, nodes.end, Way::Back, known);
             let shared = self.shared_of(batch, share, known, wants_inputs);
             // The step behind the segment has waited for what is now known.
             let segment = Segment { nodes: nodes.start..nodes.end + 1, is_first: i == 0 };
@@ -408,62 +400,20 @@ where
         look(numbers, &self.workspace.grads[place(value.grad)]);
     }
 
-    /// Calls `visit` with the share of each chunk in what the step at `node` has to know, in order, and how many samples it has.
-    fn for_each_share(&self, at: InMemory<'_, E>, node: usize, mut visit: impl FnMut(usize, &[E])) {
-        let place = &self.plan.nodes[node].known;
-        for chunk in 0..at.batch.chunks() {
-            let begin = chunk * self.plan.known;
+    /// The share of each chunk in what the step at `node` has to know, in order, and how many samples it is of.
+    fn shares_of<'a>(&self, at: InMemory<'a, E>, node: usize) -> impl Iterator<Item = (usize, &'a [E])> {
+        let (place, width) = (self.plan.nodes[node].known.clone(), self.plan.known);
+        (0..at.batch.chunks()).map(move |chunk| {
+            let begin = chunk * width;
             // SAFETY: no thread is at work.
-            visit(at.batch.samples_of(chunk).len(), unsafe { at.shares.read(begin + place.start..begin + place.end) });
-        }
+            (at.batch.samples_of(chunk).len(), unsafe { at.shares.read(begin + place.start..begin + place.end) })
+        })
     }
 
-    /// Merges what all chunks have observed before the step at `node`.
-    fn merge(&self, at: InMemory<'_, E>, node: usize, known: &mut [E]) {
-        let Node { step, known: place, .. } = &self.plan.nodes[node];
-        let (Some(step), mut before) = (step.whole_batch(), 0) else { return };
-        self.for_each_share(at, node, |samples, share| {
-            step.merge(before, samples, share, &mut known[place.clone()]);
-            before += samples;
-        });
-    }
-
-    /// The same on the way back.
-    fn merge_back(&self, at: InMemory<'_, E>, node: usize, known: &mut [E]) {
-        let Node { step, known: place, .. } = &self.plan.nodes[node];
-        let (Some(step), mut first) = (step.whole_batch(), true) else { return };
-        self.for_each_share(at, node, |_, share| {
-            step.merge_back(first, share, &mut known[place.clone()]);
-            first = false;
-        });
-    }
-
-    /// Merges what all ranks know, in their order, so that all know the same.
-    fn merge_ranks(&self, node: usize, share: &Share<'_>, known: &mut [E], way: Way) {
-        let Node { step, known: place, .. } = &self.plan.nodes[node];
-        let (Some(step), Some(group)) = (step.whole_batch(), share.normalized_over()) else { return };
-        let known = &mut known[place.clone()];
-        let all = E::from_le_bytes(&group.gather(&E::to_le_bytes(known)));
-        let mut before = 0;
-        for (rank, of_rank) in all.chunks_exact(known.len()).enumerate() {
-            let samples = part(share.batch, rank, group.size()).len();
-            match way {
-                // It has seen nothing, and what it gives is left from another batch.
-                _ if samples == 0 => (),
-                Way::Forward => step.merge(before, samples, of_rank, known),
-                Way::Back => step.merge_back(before == 0, of_rank, known),
-            }
-            before += samples;
-        }
-    }
-
-    /// Takes what steps know of a batch of so many samples into their buffers.
-    fn remember(&mut self, samples: usize) {
-        for node in self.plan.nodes.iter().filter(|node| !node.known.is_empty()) {
-            if let Some(step) = node.step.whole_batch() {
-                step.remember(samples, &self.known[node.known.clone()], &mut self.state.buffers[node.buffers.clone()]);
-            }
-        }
+    /// Merges what all chunks have observed of what the step at `node` has to know, and what all ranks have.
+    fn merge(&self, at: InMemory<'_, E>, share: &Share<'_>, node: usize, way: Way, known: &mut [E]) {
+        self.plan.merge(node, way, self.shares_of(at, node), known);
+        self.plan.merge_ranks(node, way, share, known);
     }
 }
 
@@ -577,7 +527,7 @@ macro_rules! engine {
                     }
                 }
                 if noise.is_some() && share.normalized() > 0 {
-                    self.remember(share.normalized());
+                    self.plan.remember(share.normalized(), &self.known, &mut self.state.buffers);
                 }
                 Ok(loss)
             }

@@ -21,6 +21,7 @@ mod single;
 pub(crate) mod steps;
 mod storage;
 mod stream;
+mod whole_batch;
 
 pub(crate) use batch::CHUNK;
 pub use engine::{Observe, Static};

@@ -74,8 +74,8 @@ impl<N: Network, T: Target, L: Loss<N::Output, T>, O: Optimizer<E>, E: Observe> 
         S: Source<E, Input = N::Input, Target = T> + ?Sized,
     {
         let begin = Instant::now();
-        let interrupted = self.interrupted()?;
         let together = self.together;
+        let interrupted = together.group.agreed(self.interrupted())?;
         let screen = Screen::new(if together.writes() { self.settings.progress } else { Progress::Silent }, self.settings.epochs);
         let begun = self.begin(model, source.len(), &screen);
         let mut run = together.group.agreed(begun)?;
