@@ -15,7 +15,7 @@ use std::time::Instant;
 /// Sizes of the buffer, in numbers of four bytes.
 const SIZES: [usize; 8] = [1, 256, 4 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20];
 
-/// The fastest of so many sums is taken: what else the machine does comes on top of it.
+/// How many sums of each size there are.
 const SUMS: usize = 31;
 
 /// What is trained: wide layers, of which a step on a sample costs `2 * 3` operations for each parameter.
@@ -23,7 +23,7 @@ const SUMS: usize = 31;
 type Wide = (Flatten, Linear<64, 512>, Relu, Linear<512, 512>, Relu, Linear<512, 10>);
 
 const BATCH: usize = 256;
-const EPOCHS: u64 = 16;
+const EPOCHS: u64 = 32;
 
 /// How long a sum takes, by a straight line: each number goes to another rank twice, but for the rank's own part of the buffer.
 ///
@@ -42,58 +42,71 @@ impl Wire {
         self.latency * 2.0 * n.log2() + 2.0 * (n - 1.0) / n * bytes / self.bandwidth
     }
 
-    /// The network whose sums take what was measured, of the smallest buffer and of the largest.
-    fn of(ranks: usize, measured: &[(f64, f64)]) -> Self {
-        let (n, (_, shortest), (bytes, longest)) = (ranks as f64, measured[0], measured[measured.len() - 1]);
-        Wire { latency: shortest / (2.0 * n.log2()), bandwidth: 2.0 * (n - 1.0) / n * bytes / (longest - shortest) }
+    /// The network whose sums take what was measured, of the smallest buffer and of the one nearest to `bytes`. One bandwidth does not
+    /// describe all sizes: in shared memory, buffers that fit into a cache are summed several times as fast as those that do not.
+    fn of(ranks: usize, bytes: f64, measured: &[(f64, f64)]) -> Self {
+        let far = |size: f64| (size / bytes).ln().abs();
+        let nearest = measured.iter().min_by(|(a, _), (b, _)| far(*a).total_cmp(&far(*b))).expect("some sizes are measured");
+        let (n, (_, shortest), (size, seconds)) = (ranks as f64, measured[0], *nearest);
+        Wire { latency: shortest / (2.0 * n.log2()), bandwidth: 2.0 * (n - 1.0) / n * size / (seconds - shortest) }
     }
 }
 
-/// The time of the fastest sum of so many numbers, of all ranks the longest.
-fn sum_of(group: &Mpi, numbers: usize) -> f64 {
-    let mut buffer = vec![1.0; numbers];
-    let fastest = (0..SUMS)
-        .map(|_| {
-            buffer.fill(1.0);
-            group.gather(&[0]); // begin together
-            let begin = Instant::now();
-            group.sum_f32(&mut buffer);
-            begin.elapsed().as_secs_f64()
-        })
-        .fold(f64::INFINITY, f64::min);
-    let of_ranks = group.gather(&fastest.to_le_bytes());
+/// The number in the middle, of the rank where it is greatest: all wait for that one.
+fn median_of_slowest(group: &Mpi, mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_unstable_by(f64::total_cmp);
+    let of_ranks = group.gather(&numbers[numbers.len() / 2].to_le_bytes());
     of_ranks.as_chunks().0.iter().map(|&bytes| f64::from_le_bytes(bytes)).fold(0.0, f64::max)
 }
 
-/// The time of a step of training, of the fastest epoch.
-fn step(group: &dyn Group, batch: usize) -> Result<f64, Error> {
+/// How long a sum of so many numbers takes.
+fn sum_of(group: &Mpi, numbers: usize) -> f64 {
+    let mut buffer = vec![1.0; numbers];
+    let seconds = (0..SUMS).map(|_| {
+        buffer.fill(1.0);
+        group.gather(&[0]); // begin together
+        let begin = Instant::now();
+        group.sum_f32(&mut buffer);
+        begin.elapsed().as_secs_f64()
+    });
+    let seconds = seconds.collect();
+    median_of_slowest(group, seconds)
+}
+
+/// How long a step of training takes, with the others of `trained_by` or, as all ranks at a time, alone.
+fn step(group: &Mpi, trained_by: &dyn Group, batch: usize) -> Result<f64, Error> {
     let digits = formwork::data::digits::load()?;
     let mut model = Model::<Wide, f32, Cpu>::new(0);
     model.set_threads(1);
     let mut trainer = Trainer::new(CrossEntropy::default(), Adam::new(1e-3)).batch_size(batch).epochs(EPOCHS).progress(Progress::Silent);
-    trainer = trainer.group(group);
+    trainer = trainer.group(trained_by);
+    group.gather(&[0]); // begin together
     let history = trainer.fit(&mut model, &digits)?;
-    let seconds = history.column("seconds").into_iter().fold(f64::INFINITY, f64::min);
-    Ok(seconds / digits.len().div_ceil(batch) as f64)
+    Ok(median_of_slowest(group, history.column("seconds")) / digits.len().div_ceil(batch) as f64)
 }
 
 fn run(group: &Mpi) -> Result<(), Box<dyn std::error::Error>> {
     let (rank, ranks) = (group.rank(), group.size());
     // What a rank computes by itself, while the others do the same: cores that are shared, and memory, are in it.
-    let whole = step(&Alone, BATCH)?;
-    let share = step(&Alone, BATCH / ranks)?;
+    let whole = step(group, &Alone, BATCH)?;
+    let share = step(group, &Alone, BATCH / ranks)?;
     let measured: Vec<(f64, f64)> = SIZES.iter().map(|&numbers| (4.0 * numbers as f64, sum_of(group, numbers))).collect();
-    let together = step(group, BATCH)?;
+    let together = step(group, group, BATCH)?;
     if rank > 0 {
         return Ok(());
     }
 
     let bytes = 4.0 * Wide::SCALARS as f64;
     println!("{} parameters, {:.2} MB of gradients; batches of {BATCH}; ranks of one thread\n", Wide::SCALARS, bytes / 1e6);
-    println!("one rank by itself: {:.2} ms for a step on {BATCH}, {:.2} ms on {}", 1e3 * whole, 1e3 * share, BATCH / ranks);
+    println!(
+        "a rank by itself, while the others do the same: {:.2} ms for a step on {BATCH}, {:.2} ms on {}",
+        1e3 * whole,
+        1e3 * share,
+        BATCH / ranks
+    );
     println!("{ranks} ranks together: {:.2} ms for a step on {BATCH}\n", 1e3 * together);
     if ranks > 1 {
-        let here = Wire::of(ranks, &measured);
+        let here = Wire::of(ranks, bytes, &measured);
         println!("a sum over {ranks} ranks here: latency {:.1} us, bandwidth {:.2} GB/s\n", 1e6 * here.latency, here.bandwidth / 1e9);
         println!("{:>12} {:>12} {:>12}", "bytes", "ms measured", "ms by model");
         for &(bytes, seconds) in &measured {

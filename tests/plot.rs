@@ -47,6 +47,32 @@ fn drawings_know_of_dark_pages() {
     assert!(colours("1").iter().all(|tag| !tag.contains("#000000")) && colours("1").len() == 2, "{svg}");
 }
 
+/// Where the frame of the names of curves begins, in the units of the drawing.
+fn frame(svg: &str) -> [f64; 2] {
+    let tag = svg.lines().find(|line| line.starts_with("<rect") && line.contains("opacity=\"0.85\"")).expect("names of curves have a frame");
+    ["x", "y"].map(|side| tag.split_once(&format!(" {side}=\"")).unwrap().1.split_once('"').unwrap().0.parse().unwrap())
+}
+
+#[test]
+fn names_of_curves_stand_where_no_curve_is() {
+    let drawn = |curve: fn(f64) -> f64| {
+        Curves::new("x", "y").curve("curve", (0..100).map(|x| (f64::from(x), curve(f64::from(x))))).save(folder().join("corner.svg")).unwrap();
+        frame(&std::fs::read_to_string(folder().join("corner.svg")).unwrap())
+    };
+    let [[falling_x, falling_y], [rising_x, rising_y]] = [drawn(|x| 1.0 / (1.0 + x)), drawn(|x| (x / 20.0).exp())];
+    assert!(falling_x > 450.0 && falling_y < 280.0, "upper right is free: {falling_x} {falling_y}");
+    assert!(rising_x < 450.0 && rising_y < 280.0, "upper left is free: {rising_x} {rising_y}");
+}
+
+#[test]
+fn zero_is_written_as_zero() {
+    let line = (-30..=30).map(|x| (0.01 * f64::from(x), f64::from(x) / 30.0));
+    Curves::new("x", "y").curve("curve", line).save(folder().join("zero.svg")).unwrap();
+    let svg = std::fs::read_to_string(folder().join("zero.svg")).unwrap();
+    let numbers: Vec<&str> = svg.lines().map(str::trim).filter(|line| line.parse::<f64>().is_ok()).collect();
+    assert!(numbers.iter().filter(|number| **number == "0").count() == 2 && numbers.iter().all(|number| !number.contains('e')), "{numbers:?}");
+}
+
 #[test]
 fn curves_without_a_point_are_an_error() {
     let error = |curves: Curves| curves.save(folder().join("none.svg")).unwrap_err().to_string();

@@ -5,6 +5,7 @@ use formwork::prelude::*;
 use formwork::trainer::{Checkpoints, History, Progress, Stopped, Trainer};
 use rand::{Rng, SeedableRng};
 use std::ffi::OsString;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -22,7 +23,11 @@ fn train(model: &mut Model<Reader>, checkpoints: Option<Checkpoints>) -> Result<
     let mut trainer = Trainer::new(CrossEntropy::default(), optimizer).epochs(EPOCHS).validation(&test).keep_best();
     trainer = trainer.progress(Progress::Silent).stop_on_ctrl_c();
     if let Some(checkpoints) = checkpoints {
-        trainer = trainer.checkpoints(checkpoints).progress(Progress::Lines);
+        trainer = trainer.checkpoints(checkpoints).progress(Progress::Lines).on_batch(|_| {
+            // Compiled for speed, a copy would be done before it is stopped.
+            std::thread::sleep(Duration::from_millis(1));
+            ControlFlow::Continue(())
+        });
     }
     trainer.fit(model, &train)
 }

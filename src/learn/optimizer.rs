@@ -27,6 +27,20 @@ use crate::float::Float;
 /// // The gradient 8 is clipped to 1, the penalty adds 0.5, and the first step is as long as that.
 /// assert_eq!(parameters, [-0.5]);
 /// ```
+///
+/// One that is chosen while the program runs:
+/// ```
+/// use formwork::prelude::*;
+///
+/// let name = "momentum";
+/// let mut optimizer: Box<dyn Optimizer<f32>> = match name {
+///     "momentum" => Box::new(Sgd::new(0.5).momentum(0.9)),
+///     _ => Box::new(Adam::new(1e-3)),
+/// };
+/// let mut parameters = [1.0];
+/// optimizer.update(&mut parameters, &[1.0]).unwrap();
+/// assert_eq!(parameters, [0.5]);
+/// ```
 pub trait Optimizer<E: Float> {
     /// One step.
     ///
@@ -120,6 +134,32 @@ pub trait Optimizer<E: Float> {
         Scheduled::new(schedule, self)
     }
 }
+
+/// The methods of the optimizer behind a pointer, whose type need not be known: one that is lent, or chosen while the program runs.
+macro_rules! behind_a_pointer {
+    ($Pointer:ty) => {
+        impl<E: Float, O: Optimizer<E> + ?Sized> Optimizer<E> for $Pointer {
+            fn update(&mut self, parameters: &mut [E], gradients: &[E]) -> Result<(), Error> {
+                (**self).update(parameters, gradients)
+            }
+
+            fn begin(&mut self, parameters: usize) -> Result<Option<Pass<'_, E>>, Error> {
+                (**self).begin(parameters)
+            }
+
+            fn remember(&mut self, memory: &mut dyn Memory<E>) {
+                (**self).remember(memory);
+            }
+
+            fn rate(&self) -> Option<f64> {
+                (**self).rate()
+            }
+        }
+    };
+}
+
+behind_a_pointer!(&mut O);
+behind_a_pointer!(Box<O>);
 
 /// An optimizer whose learning rate can be changed at any time.
 #[diagnostic::on_unimplemented(

@@ -71,16 +71,40 @@ impl Curves {
         Some([x, if self.is_log { y.map(f64::exp) } else { y }])
     }
 
-    fn paint_on<B: DrawingBackend, Y>(&self, paper: &DrawingArea<B, Shift>, x: [f64; 2], y: Y) -> Result<(), DrawingAreaErrorKind<B::ErrorType>>
+    /// The corner in which the fewest points are hidden by the names of curves.
+    fn emptiest_corner(&self, bounds: [[f64; 2]; 2]) -> SeriesLabelPosition {
+        let scale = |y: f64| if self.is_log { y.ln() } else { y };
+        let [[left, right], [low, high]] = [bounds[0], bounds[1].map(scale)];
+        let all = || (0..self.curves.len()).flat_map(|curve| self.points(curve));
+        let places: Vec<_> = all().map(|(x, y)| ((x - left) / (right - left), (scale(y) - low) / (high - low))).collect();
+        let hidden = |is_right, is_upper| {
+            let is_near = |place: f64, is_far_end| if is_far_end { place > 0.7 } else { place < 0.3 };
+            places.iter().filter(|(x, y)| is_near(*x, is_right) && is_near(*y, is_upper)).count()
+        };
+        let corners = [
+            (hidden(true, true), SeriesLabelPosition::UpperRight),
+            (hidden(true, false), SeriesLabelPosition::LowerRight),
+            (hidden(false, true), SeriesLabelPosition::UpperLeft),
+            (hidden(false, false), SeriesLabelPosition::LowerLeft),
+        ];
+        corners.into_iter().min_by_key(|(hidden, _)| *hidden).expect("there are four").1
+    }
+
+    fn paint_on<B: DrawingBackend, Y>(
+        &self,
+        paper: &DrawingArea<B, Shift>,
+        bounds: [[f64; 2]; 2],
+        y: Y,
+    ) -> Result<(), DrawingAreaErrorKind<B::ErrorType>>
     where
         Y: AsRangedCoord<Value = f64, CoordDescType: ValueFormatter<f64>>,
     {
+        let [x, height] = bounds;
         let mut builder = ChartBuilder::on(paper);
         let mut chart = builder.margin(16).x_label_area_size(44).y_label_area_size(72).build_cartesian_2d(x[0]..x[1], y)?;
-        let number = |x: &f64| if *x != 0.0 && (x.abs() < 1e-2 || x.abs() >= 1e5) { format!("{x:.0e}") } else { format!("{}", *x as f32) };
         let mut mesh = chart.configure_mesh();
         mesh.light_line_style(TRANSPARENT).bold_line_style(BLACK.mix(0.12)).label_style(("sans-serif", 14)).axis_desc_style(("sans-serif", 16));
-        mesh.x_desc(&self.axes[0]).y_desc(&self.axes[1]).x_label_formatter(&number).y_label_formatter(&number).draw()?;
+        mesh.x_desc(&self.axes[0]).y_desc(&self.axes[1]).x_label_formatter(&|at| tick(*at, x)).y_label_formatter(&|at| tick(*at, height)).draw()?;
         for (i, (name, _)) in self.curves.iter().enumerate() {
             let style = Palette99::pick(i).stroke_width(2);
             let series = chart.draw_series(LineSeries::new(self.points(i), style))?;
@@ -88,11 +112,22 @@ impl Curves {
         }
         let mut labels = chart.configure_series_labels();
         labels
-            .position(SeriesLabelPosition::UpperRight)
+            .position(self.emptiest_corner(bounds))
             .label_font(("sans-serif", 14))
             .background_style(WHITE.mix(0.85))
             .border_style(BLACK.mix(0.3))
             .draw()
+    }
+}
+
+/// The number beside a line across, on an axis from `low` to `high`.
+fn tick(number: f64, [low, high]: [f64; 2]) -> String {
+    // Counted up in steps from below zero, zero comes to something like -3e-17.
+    let is_zero = low < 0.0 && number.abs() < 1e-9 * (high - low);
+    match number.abs() {
+        _ if is_zero || number == 0.0 => "0".to_owned(),
+        1e-2..1e5 => format!("{}", number as f32),
+        _ => format!("{number:.0e}"),
     }
 }
 
@@ -102,7 +137,7 @@ impl Picture for Curves {
     }
 
     fn paint<B: DrawingBackend>(&self, paper: &DrawingArea<B, Shift>) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
-        let Some([x, [low, high]]) = self.bounds() else { return Ok(()) };
-        if self.is_log { self.paint_on(paper, x, (low..high).log_scale()) } else { self.paint_on(paper, x, low..high) }
+        let Some(bounds @ [_, [low, high]]) = self.bounds() else { return Ok(()) };
+        if self.is_log { self.paint_on(paper, bounds, (low..high).log_scale()) } else { self.paint_on(paper, bounds, low..high) }
     }
 }
