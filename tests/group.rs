@@ -8,7 +8,8 @@ use formwork::portable::Portable;
 use formwork::prelude::*;
 use formwork::trainer::{Progress, Trainer};
 use std::fmt::Display;
-use std::sync::{Barrier, Mutex, PoisonError};
+use std::rc::Rc;
+use std::sync::{Arc, Barrier, Mutex, PoisonError};
 
 /// What threads share: a place for the bytes of each.
 struct Table {
@@ -17,13 +18,14 @@ struct Table {
 }
 
 /// One of the threads.
-struct Seat<'a> {
-    table: &'a Table,
+#[derive(Clone)]
+struct Seat {
+    table: Arc<Table>,
     rank: usize,
     size: usize,
 }
 
-impl Seat<'_> {
+impl Seat {
     /// The bytes of all, in order.
     fn exchange(&self, own: &[u8]) -> Vec<Vec<u8>> {
         let places = || self.table.places.lock().unwrap_or_else(PoisonError::into_inner);
@@ -41,13 +43,17 @@ impl Seat<'_> {
     }
 }
 
-impl Group for Seat<'_> {
+impl Group for Seat {
     fn rank(&self) -> usize {
         self.rank
     }
 
     fn size(&self) -> usize {
         self.size
+    }
+
+    fn handle(&self) -> Rc<dyn Group> {
+        Rc::new(self.clone())
     }
 
     fn sum_f32(&self, numbers: &mut [f32]) {
@@ -75,10 +81,13 @@ impl Group for Seat<'_> {
 
 /// What each of so many ranks returns.
 fn ranks<R: Send>(size: usize, work: impl Fn(&dyn Group) -> R + Sync) -> Vec<R> {
-    let table = Table { places: Mutex::new(vec![Vec::new(); size]), all: Barrier::new(size) };
+    let table = Arc::new(Table { places: Mutex::new(vec![Vec::new(); size]), all: Barrier::new(size) });
     std::thread::scope(|scope| {
-        let (table, work) = (&table, &work);
-        let seats: Vec<_> = (0..size).map(|rank| scope.spawn(move || work(&Seat { table, rank, size }))).collect();
+        let sit = |rank| {
+            let (table, work) = (Arc::clone(&table), &work);
+            scope.spawn(move || work(&Seat { table, rank, size }))
+        };
+        let seats: Vec<_> = (0..size).map(sit).collect();
         seats.into_iter().map(|seat| seat.join().unwrap()).collect()
     })
 }
@@ -113,13 +122,17 @@ fn assert_near(a: &[f64], b: &[f64]) {
 #[test]
 fn ranks_learn_what_one_learns() {
     let alone = learned::<Normal, Static<f64>>(&Alone, Normalized::OverAll).unwrap();
-    let portable = learned::<Plainly, Portable<f64, Cpu>>(&Alone, Normalized::OverAll).unwrap();
+    let plainly = learned::<Plainly, Static<f64>>(&Alone, Normalized::OverAll).unwrap();
+    assert_near(&learned::<Normal, Portable<f64, Cpu>>(&Alone, Normalized::OverAll).unwrap(), &alone);
     for size in [2, 3, 12] {
         for of_rank in ranks(size, |group| learned::<Normal, Static<f64>>(group, Normalized::OverAll).unwrap()) {
             assert_near(&of_rank, &alone);
         }
+        for of_rank in ranks(size, |group| learned::<Normal, Portable<f64, Cpu>>(group, Normalized::OverAll).unwrap()) {
+            assert_near(&of_rank, &alone);
+        }
         for of_rank in ranks(size, |group| learned::<Plainly, Portable<f64, Cpu>>(group, Normalized::OverAll).unwrap()) {
-            assert_near(&of_rank, &portable);
+            assert_near(&of_rank, &plainly);
         }
     }
 }

@@ -21,10 +21,11 @@ pub use share::{Normalized, Ranks, Share};
 
 use crate::error::Error;
 use core::fmt::Display;
+use std::rc::Rc;
 
 /// The processes that train together, as one of them sees them.
 ///
-/// All of its methods but the first two and the last are collective: each rank calls them, in the same order, and none goes on before
+/// All of its methods but the first three and the last are collective: each rank calls them, in the same order, and none goes on before
 /// the others have come. What they leave behind is the same on all ranks, to the last bit.
 ///
 /// # Examples
@@ -42,6 +43,9 @@ pub trait Group {
 
     /// How many there are.
     fn size(&self) -> usize;
+
+    /// The same group, to be kept for as long as one likes: by what has to ask the others later.
+    fn handle(&self) -> Rc<dyn Group>;
 
     /// Replaces numbers by their sums over all ranks.
     fn sum_f32(&self, numbers: &mut [f32]);
@@ -72,6 +76,10 @@ impl Group for Alone {
 
     fn size(&self) -> usize {
         1
+    }
+
+    fn handle(&self) -> Rc<dyn Group> {
+        Rc::new(*self)
     }
 
     fn sum_f32(&self, _numbers: &mut [f32]) {}

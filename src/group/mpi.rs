@@ -8,13 +8,14 @@ use mpi::environment::Universe;
 use mpi::topology::SimpleCommunicator;
 use mpi::traits::{Communicator, CommunicatorCollectives, Equivalence, Root};
 use mpi::{Threading, initialize_with_threading};
+use std::rc::Rc;
 
 /// MPI counts in `i32`: longer buffers go in pieces.
 const PIECE: usize = 1 << 28;
 
 /// All processes that `mpirun` has started together, on one machine or on many; a program that was started without it is alone.
 ///
-/// MPI ends when this is dropped, which waits for the other ranks; a panic ends all of them at once. A rank that cannot do its part
+/// MPI ends when this and its clones are dropped, which waits for the other ranks; a panic ends all of them at once. A rank that cannot do its part
 /// calls [`Group::abort`], since the others would wait for it.
 ///
 /// # Examples
@@ -29,7 +30,11 @@ const PIECE: usize = 1 << 28;
 /// rank 0 of 2
 /// rank 1 of 2
 /// ```
-pub struct Mpi {
+#[derive(Clone)]
+pub struct Mpi(Rc<Begun>);
+
+/// MPI, from its beginning to its end.
+struct Begun {
     world: SimpleCommunicator,
     /// Where sums are received: MPI does not read and write one buffer.
     sums: (RefCell<Vec<f32>>, RefCell<Vec<f64>>),
@@ -46,9 +51,11 @@ impl Mpi {
     pub fn begin() -> Self {
         // Samples are read by a thread of its own, which asks nothing of MPI.
         let (universe, _) = initialize_with_threading(Threading::Funneled).expect("MPI begins once in a program");
-        Mpi { world: universe.world(), sums: Default::default(), _universe: universe }
+        Mpi(Rc::new(Begun { world: universe.world(), sums: Default::default(), _universe: universe }))
     }
+}
 
+impl Begun {
     fn sum<E: Equivalence + Copy + Default>(&self, numbers: &mut [E], sums: &RefCell<Vec<E>>)
     where
         [E]: mpi::traits::Buffer + mpi::traits::BufferMut,
@@ -60,37 +67,46 @@ impl Mpi {
             piece.copy_from_slice(&sums);
         }
     }
+
+    fn abort(&self, problem: &dyn Display) -> ! {
+        eprintln!("error: rank {} of {}: {problem}", self.world.rank(), self.world.size());
+        self.world.abort(1)
+    }
 }
 
 impl Group for Mpi {
     fn rank(&self) -> usize {
-        self.world.rank() as usize
+        self.0.world.rank() as usize
     }
 
     fn size(&self) -> usize {
-        self.world.size() as usize
+        self.0.world.size() as usize
+    }
+
+    fn handle(&self) -> Rc<dyn Group> {
+        Rc::new(self.clone())
     }
 
     fn sum_f32(&self, numbers: &mut [f32]) {
-        self.sum(numbers, &self.sums.0);
+        self.0.sum(numbers, &self.0.sums.0);
     }
 
     fn sum_f64(&self, numbers: &mut [f64]) {
-        self.sum(numbers, &self.sums.1);
+        self.0.sum(numbers, &self.0.sums.1);
     }
 
     fn gather(&self, own: &[u8]) -> Vec<u8> {
         let mut all = vec![0; own.len() * self.size()];
         let most = PIECE / self.size();
         if own.len() <= most {
-            self.world.all_gather_into(own, &mut all[..]);
+            self.0.world.all_gather_into(own, &mut all[..]);
             return all;
         }
         let mut gathered = Vec::new();
         for begin in (0..own.len()).step_by(most) {
             let piece = &own[begin..own.len().min(begin + most)];
             gathered.resize(piece.len() * self.size(), 0);
-            self.world.all_gather_into(piece, &mut gathered[..]);
+            self.0.world.all_gather_into(piece, &mut gathered[..]);
             for (rank, of_rank) in gathered.chunks_exact(piece.len()).enumerate() {
                 all[rank * own.len() + begin..][..piece.len()].copy_from_slice(of_rank);
             }
@@ -99,7 +115,7 @@ impl Group for Mpi {
     }
 
     fn broadcast(&self, bytes: &mut Vec<u8>) {
-        let root = self.world.process_at_rank(0);
+        let root = self.0.world.process_at_rank(0);
         let mut len = bytes.len() as u64;
         root.broadcast_into(&mut len);
         bytes.resize(len as usize, 0);
@@ -107,15 +123,14 @@ impl Group for Mpi {
     }
 
     fn abort(&self, problem: &dyn Display) -> ! {
-        eprintln!("error: rank {} of {}: {problem}", self.rank(), self.size());
-        self.world.abort(1)
+        self.0.abort(problem)
     }
 }
 
-impl Drop for Mpi {
+impl Drop for Begun {
     /// To end MPI waits for all ranks, and they would wait for what this one has not done.
     fn drop(&mut self) {
-        if std::thread::panicking() && self.size() > 1 {
+        if std::thread::panicking() && self.world.size() > 1 {
             self.abort(&"it has panicked");
         }
     }

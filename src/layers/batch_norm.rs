@@ -10,7 +10,7 @@ use crate::float::Float;
 use crate::kernels::simd::{Job, with_best};
 use crate::kernels::sum::Partial;
 use crate::onnx::{self, Attribute, Graph, Samples};
-use crate::portable::{Site, Var};
+use crate::portable::{OverRanks, Site, Var};
 use crate::types::{Dims, Label, Layer, Message, Param, Problem, Reach, Role, Size, Spec};
 use core::ops::Range;
 use dfdx::prelude::{BroadcastTo, SumTo, TryAdd, TryDiv, TryMul, TrySub};
@@ -199,11 +199,15 @@ impl BatchNormSpec {
         x: &Tensor<(usize, usize, usize), E, D, T>,
         shape: (usize, usize, usize),
     ) -> Result<(Flat<E, D, T>, Flat<E, D, T>), D::Err> {
-        let n = E::of((shape.0 * shape.2) as f64);
-        let sum: Flat<E, D, T> = x.retaped::<T>().try_sum::<(usize,), Axes2<0, 2>>()?;
+        let n = E::of((site.ranks.map_or(shape.0, OverRanks::samples) * shape.2) as f64);
+        let over_all = |sum: Flat<E, D, T>| match site.ranks {
+            Some(ranks) => ranks.sum(sum),
+            None => Ok(sum),
+        };
+        let sum = over_all(x.retaped::<T>().try_sum::<(usize,), Axes2<0, 2>>()?)?;
         let (mean, tape) = sum.try_div(n)?.split_tape();
         let centred = x.retaped::<T>().try_sub(mean.retaped::<T>().try_broadcast_like::<_, Axes2<0, 2>>(&shape)?)?;
-        let sum: Flat<E, D, T> = centred.try_square()?.try_sum::<(usize,), Axes2<0, 2>>()?;
+        let sum = over_all(centred.try_square()?.try_sum::<(usize,), Axes2<0, 2>>()?)?;
         let (variance, variance_tape) = sum.try_div(n)?.split_tape();
         let follow = |i: usize, batch: Flat<E, D>, share: E| -> Result<(), D::Err> {
             let moved = site.buffer(i).try_mul(E::of(1.0 - self.momentum))?.try_add(batch.try_mul(share)?)?;

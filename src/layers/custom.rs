@@ -301,7 +301,7 @@ impl<E: Float, D: Device<E>, T: Tape<E, D>> Call<E, D, T> {
     fn run(&mut self, meaning: &impl Meaning) {
         let Some(x) = self.x.take() else { return };
         let OwnedSite { params, noise, device, index } = &self.site;
-        let site = Site { params, buffers: &[], written: None, shown: None, noise: *noise, index, device, tape: PhantomData };
+        let site = Site { params, buffers: &[], written: None, shown: None, noise: *noise, ranks: None, index, device, tape: PhantomData };
         self.result = Some(meaning.forward(&site, x, self.y));
     }
 }
@@ -348,7 +348,8 @@ impl CustomStep {
         });
         let (params, x): (Vec<Flat<E, E::Host>>, _) = (split.collect(), tensor(x));
         let index = Arc::default();
-        let site = Site { params: &params, buffers: &[], written: None, shown: None, noise, index: &index, device: &device, tape: PhantomData };
+        let site =
+            Site { params: &params, buffers: &[], written: None, shown: None, noise, ranks: None, index: &index, device: &device, tape: PhantomData };
         let input = Var::new(x.leaky_trace(), samples, self.x);
         let y = input.and_then(|input| self.spec.portable(&site, input, self.y));
         let y = y.unwrap_or_else(|error| panic!("{}: {error}", self.spec.label()));

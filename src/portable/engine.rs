@@ -1,18 +1,20 @@
 //! Runs a network in dfdx operations.
 
 use super::memory::has_room;
+use super::ranks::OverRanks;
 use super::var::{Shown, Written, another};
 use super::{Index, Site, Var};
-use crate::engine::{Architecture, AttentionMap, Engine, Flat, Gradients, Objective, State};
+use crate::engine::{Architecture, AttentionMap, Engine, Flat, Gradients, Objective, State, TapedScalar};
 use crate::error::Error;
 use crate::float::Float;
-use crate::group::{Normalized, Share};
+use crate::group::Share;
 use crate::layers::Leaf;
 use crate::learn::Optimizer;
 use crate::noise::Noise;
 use crate::types::{Branch, Chain, Dims, Join, NamedParam, Parts, Slot, Spec, Tied, buffers, leaves, parameters};
 use core::marker::PhantomData;
-use dfdx::prelude::{Backward, SplitTape, TensorFromVec, Trace, TryAdd};
+use core::ops::Range;
+use dfdx::prelude::{Backward, SplitTape, SumTo, TensorFromVec, Trace, TryAdd};
 use dfdx::tensor::{OwnedTape, Tape};
 use dfdx::tensor_ops::Device;
 use std::sync::{Arc, OnceLock};
@@ -38,11 +40,25 @@ struct Walk<'a, E: Float, D: Device<E>> {
     /// How many parameters and buffers lie behind.
     at: [usize; 2],
     leaves: usize,
-    /// Random numbers, and the number of the first sample in the batch.
-    noise: Option<(Noise, usize)>,
+    training: Option<&'a Training>,
     notes: &'a Notes<E, D>,
     /// Whether there will be a way back. Without one, what a layer has kept for it goes when its output is there.
     returns: bool,
+}
+
+/// What layers are told when they are trained.
+struct Training {
+    noise: Noise,
+    /// The number of the first sample in the batch.
+    first: usize,
+    ranks: Option<OverRanks>,
+}
+
+impl Training {
+    /// With a batch that is all here.
+    fn alone(noise: Noise) -> Self {
+        Training { noise, first: 0, ranks: None }
+    }
 }
 
 /// What layers write down on a way through the network, besides what they make of their input.
@@ -99,7 +115,8 @@ impl<E: Float, D: Device<E>> Walk<'_, E, D> {
             written: Some((first, &self.notes.written)),
             shown: self.notes.shown.as_ref(),
             // Counted as the static plan counts, so that both drop the same numbers.
-            noise: self.noise.map(|(noise, first)| (noise.split(self.leaves as u64), first)),
+            noise: self.training.map(|training| (training.noise.split(self.leaves as u64), training.first)),
+            ranks: self.training.and_then(|training| training.ranks.as_ref()),
             index: &self.engine.indices[self.leaves - 1],
             device: &self.engine.device,
             tape: PhantomData,
@@ -176,10 +193,10 @@ impl<E: Float, D: Device<E>> Portable<E, D> {
         &self,
         inputs: &Flat<E, D>,
         samples: usize,
-        noise: Option<(Noise, usize)>,
+        training: Option<&Training>,
         notes: &Notes<E, D>,
     ) -> Result<Flat<E, D, History<E, D>>, D::Err> {
-        let walk = Walk { engine: self, at: [0, 0], leaves: 0, noise, notes, returns: true };
+        let walk = Walk { engine: self, at: [0, 0], leaves: 0, training, notes, returns: true };
         self.walk(walk, inputs.leaky_trace(), samples)
     }
 
@@ -197,15 +214,15 @@ impl<E: Float, D: Device<E>> Portable<E, D> {
         samples: usize,
         noise: Option<Noise>,
     ) -> Result<(Flat<E, D, History<E, D>>, Vec<(usize, Flat<E, D>)>), D::Err> {
-        let notes = Notes::new();
-        let walk = Walk { engine: self, at: [0, 0], leaves: 0, noise: noise.map(|noise| (noise, 0)), notes: &notes, returns: true };
+        let (notes, training) = (Notes::new(), noise.map(Training::alone));
+        let walk = Walk { engine: self, at: [0, 0], leaves: 0, training: training.as_ref(), notes: &notes, returns: true };
         let outputs = self.walk(walk, inputs, samples)?;
         Ok((outputs, notes.written.into_inner()))
     }
 
     /// Without noise, and without a way back.
     fn show(&self, inputs: &Flat<E, D>, samples: usize, notes: &Notes<E, D>) -> Result<Flat<E, D>, D::Err> {
-        let walk = Walk { engine: self, at: [0, 0], leaves: 0, noise: None, notes, returns: false };
+        let walk = Walk { engine: self, at: [0, 0], leaves: 0, training: None, notes, returns: false };
         Ok(self.walk(walk, inputs.leaky_trace(), samples)?.split_tape().0)
     }
 
@@ -285,6 +302,23 @@ impl<E: Float, D: Device<E>> Back<E, D> {
     }
 }
 
+/// A loss that asks for no targets.
+struct NoTargets;
+
+impl<E: Float, D: Device<E>> Objective<E, D> for NoTargets {
+    fn is_fused(&self) -> bool {
+        false
+    }
+
+    fn part(&self, _samples: Range<usize>, _outputs: &[E], _d_outputs: &mut [E]) -> E {
+        E::zero()
+    }
+
+    fn taped(&self, outputs: Flat<E, D, OwnedTape<E, D>>) -> Result<TapedScalar<E, D>, D::Err> {
+        outputs.try_sum()
+    }
+}
+
 /// On GPUs for each number type by name, so that the engine is compiled here, once, and not again in every crate with a model.
 /// On the CPU models run on another one, so there it is compiled where somebody wants it.
 macro_rules! engine {
@@ -348,20 +382,16 @@ macro_rules! engine {
             ) -> Result<$E, Error> {
                 let notes = Notes::new();
                 let mut numbers = self.parameters();
+                let training = noise.map(|noise| Training { noise, first: share.samples.start, ranks: OverRanks::of(share) });
                 let (mut loss, mut gradients) = if share.is_empty() {
-                    // dfdx cannot compute with tensors of no numbers.
+                    self.keep_pace(training.as_ref(), &notes)?;
                     (<$E>::default(), vec![<$E>::default(); numbers.len()])
                 } else {
                     let inputs = self.admit(inputs, share.len())?;
-                    let noise = noise.map(|noise| (noise, share.samples.start));
-                    let mut back = self.differentiate(&inputs, share.len(), noise, objective, &notes)?;
+                    let mut back = self.differentiate(&inputs, share.len(), training.as_ref(), objective, &notes)?;
                     (back.loss, back.gradients_of(&self.params)?)
                 };
                 if let Some(ranks) = share.ranks {
-                    if ranks.normalized == Normalized::OverAll && !notes.written.borrow().is_empty() {
-                        let message = "this engine knows the statistics of its own samples alone, `Normalized::OverRank`".to_owned();
-                        return Err(Error::Device { during: "normalizing over all ranks", message });
-                    }
                     loss = ranks.sum(&mut gradients, loss);
                 }
                 optimizer.update(&mut numbers, &gradients)?;
@@ -378,7 +408,8 @@ macro_rules! engine {
                 objective: &dyn Objective<$E, $D>,
             ) -> Result<Gradients<$E>, Error> {
                 let inputs = self.admit(inputs, samples)?;
-                let mut back = self.differentiate(&inputs, samples, noise.map(|noise| (noise, 0)), objective, &Notes::new())?;
+                let training = noise.map(Training::alone);
+                let mut back = self.differentiate(&inputs, samples, training.as_ref(), objective, &Notes::new())?;
                 let parameters = back.gradients_of(&self.params)?;
                 Ok(Gradients { loss: back.loss, inputs: back.gradients_of(&[inputs])?, parameters })
             }
@@ -397,16 +428,26 @@ macro_rules! engine {
                 self.upload(inputs)
             }
 
+            /// The part of a rank without samples in what ranks tell one another on the way: dfdx cannot compute with tensors of no
+            /// numbers, so it is made with a sample of zeros, which counts for nothing.
+            fn keep_pace(&mut self, training: Option<&Training>, notes: &Notes<$E, $D>) -> Result<(), Error> {
+                if self.buffers.is_empty() || training.is_none_or(|training| training.ranks.is_none()) {
+                    return Ok(());
+                }
+                let inputs = self.admit(&vec![<$E>::default(); self.network.input.numel()], 1)?;
+                self.differentiate(&inputs, 1, training, &NoTargets, notes).map(|_| ())
+            }
+
             fn differentiate(
                 &self,
                 inputs: &Flat<$E, $D>,
                 samples: usize,
-                noise: Option<(Noise, usize)>,
+                training: Option<&Training>,
                 objective: &dyn Objective<$E, $D>,
                 notes: &Notes<$E, $D>,
             ) -> Result<Back<$E, $D>, Error> {
                 let outputs: Flat<$E, $D, OwnedTape<$E, $D>> =
-                    self.run(inputs, samples, noise, notes).map_err(Error::device("running the network"))?;
+                    self.run(inputs, samples, training, notes).map_err(Error::device("running the network"))?;
                 let loss = objective.taped(outputs).map_err(Error::device("computing the loss"))?;
                 let value = loss.as_vec()[0];
                 let gradients = loss.try_backward().map_err(Error::device(DIFFERENTIATING))?;

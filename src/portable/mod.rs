@@ -9,8 +9,10 @@ pub(crate) mod cuda;
 mod driver;
 mod engine;
 mod memory;
+mod ranks;
 mod var;
 
 pub use engine::Portable;
+pub(crate) use ranks::OverRanks;
 pub(crate) use var::detached;
 pub use var::{Index, Site, Var};

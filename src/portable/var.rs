@@ -1,5 +1,6 @@
 //! Tensors whose shape is a value, and what a layer finds where it stands.
 
+use super::ranks::OverRanks;
 use crate::engine::{AttentionMap, Flat};
 use crate::float::Float;
 use crate::noise::Noise;
@@ -161,6 +162,8 @@ pub struct Site<'a, E: Float, D: Device<E>, T> {
     /// Where weights of attention are shown, if anybody looks.
     pub(crate) shown: Option<&'a Shown<E>>,
     pub(crate) noise: Option<(Noise, usize)>,
+    /// The batch beyond the samples that are here, for what looks at all of it.
+    pub(crate) ranks: Option<&'a OverRanks>,
     pub(crate) index: &'a Arc<OnceLock<Index<D>>>,
     pub(crate) device: &'a D,
     pub(crate) tape: PhantomData<T>,
