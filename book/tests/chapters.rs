@@ -1,6 +1,7 @@
 //! What holds for every chapter: nothing is typed that could be compiled or printed, what is included is there, and nothing
 //! is too long to read in one go.
 
+use std::collections::BTreeSet;
 use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
 
@@ -69,6 +70,52 @@ fn what_is_printed_and_drawn_is_shown() {
         let name: PathBuf = path.iter().skip(path.iter().count() - 2).collect();
         assert!(shown.contains(&name.display().to_string()), "no chapter shows {}", path.display());
     }
+}
+
+/// The words of all Rust in a folder that name something: behind `struct`, `fn` and so on, or in the prelude.
+fn names(folder: &Path) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for entry in std::fs::read_dir(folder).expect("it is a folder") {
+        let path = entry.expect("it can be read").path();
+        if path.is_dir() {
+            names.append(&mut self::names(&path));
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            let text = read_to_string(&path).expect("it can be read");
+            let words: Vec<&str> = text.split(|letter: char| !letter.is_alphanumeric() && letter != '_').filter(|word| !word.is_empty()).collect();
+            let is_name = |before| ["struct", "enum", "trait", "type", "fn", "const", "mod"].contains(&before) || path.ends_with("prelude.rs");
+            names.extend(words.windows(2).filter(|pair| is_name(pair[0])).map(|pair| pair[1].to_owned()));
+        }
+    }
+    names
+}
+
+/// In a table whose last column is what things are called here, the words that are names of types and methods.
+fn promised(text: &str) -> BTreeSet<&str> {
+    let rows = text.lines().skip_while(|line| !line.ends_with("| formwork |")).filter(|line| line.starts_with('|'));
+    let cells = rows.filter_map(|row| row.trim_end_matches(" |").rsplit_once("| ")).map(|(_, cell)| cell);
+    let code = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    let parts = code.flat_map(|code| code.split_inclusive(|letter: char| !letter.is_alphanumeric() && letter != '_'));
+    // A sign stands behind each word, so that of the word before says whether this one is a method.
+    let (mut promised, mut sign) = (BTreeSet::new(), ' ');
+    for part in parts {
+        let word = part.trim_end_matches(|letter: char| !letter.is_alphanumeric() && letter != '_');
+        if word.len() > 2 && (word.starts_with(char::is_uppercase) || sign == '.') {
+            promised.insert(word);
+        }
+        sign = part.chars().last().unwrap_or(' ');
+    }
+    promised
+}
+
+#[test]
+fn what_things_are_called_here_they_are_called_here() {
+    let book = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let names = names(&book.join("../src"));
+    let text = read_to_string(book.join("src/coming-from.md")).expect("the chapter is there");
+    // Names of networks, which are the reader's; and a file.
+    let theirs = ["Input", "Level", "Mlp", "Target", "safetensors"];
+    let unknown: Vec<&str> = promised(&text).into_iter().filter(|word| !theirs.contains(word) && !names.contains(*word)).collect();
+    assert!(unknown.is_empty() && promised(&text).len() > 50, "not in this crate: {unknown:?}");
 }
 
 #[test]
