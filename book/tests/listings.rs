@@ -7,6 +7,9 @@
 //!
 //! The second writes what is printed now into `book/listings`; read the difference.
 
+#[path = "../../tests/python/mod.rs"]
+mod python;
+
 use std::path::Path;
 use std::process::Command;
 
@@ -60,4 +63,20 @@ chapters! {
     deployment: "deployment",
     gpu: "gpu",
     coming_from: "coming-from",
+}
+
+/// It stands beside the loop in Rust, and is run where there is a PyTorch.
+#[test]
+fn the_loop_in_pytorch_learns_as_well() {
+    let Some(program) = python::find("numpy, torch") else { return };
+    let book = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // It reads the data beside it, and leaves a file.
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let (digits, data) = ("digits.csv.gz", folder.path().join("data"));
+    std::fs::create_dir(&data).expect("a folder can be made");
+    std::fs::copy(book.join("../data").join(digits), data.join(digits)).expect("the digits are there");
+    let output = Command::new(program).arg(book.join("listings/coming-from/loop.py")).current_dir(folder.path()).output().expect("Python runs");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let accuracy: Option<f64> = printed.lines().last().and_then(|line| line.strip_prefix("test accuracy ")?.parse().ok());
+    assert!(accuracy.is_some_and(|accuracy| accuracy > 0.88), "{printed}{}", String::from_utf8_lossy(&output.stderr));
 }
