@@ -173,8 +173,9 @@ pub(crate) struct Layer<E> {
 /// The levels that some layers make, if it pays to have samples in the lanes.
 pub(crate) struct Levels(Vec<Level>);
 
-/// How many numbers of a group of samples should be at work at once, so that they stay in the second-level cache.
-const ROOM: usize = 96 * 1024;
+/// How many numbers of a sample may be at work at once, so that those of a register of samples stay in the second-level cache:
+/// 384 KiB with registers of 32 bytes. Processors with registers of 64 bytes have a cache of at least twice the size.
+const ROOM: usize = 12 * 1024;
 
 impl Levels {
     /// Of the layers' stages, which begin with a convolution.
@@ -195,7 +196,7 @@ impl Levels {
             levels.push(Level::new::<E>(*conv, has_relu, pool));
         }
         let pays = levels.iter().any(|level| wastes(level.conv.bank.geometry.output[1], E::lanes()));
-        let fits = levels.iter().all(|level| E::lanes() * (level.spaces()[0] + level.spaces()[2]) <= ROOM);
+        let fits = levels.iter().all(|level| level.spaces()[0] + level.spaces()[2] <= ROOM);
         (pays && fits).then_some(Levels(levels))
     }
 }
