@@ -1,5 +1,6 @@
 //! Runs a plan over a batch.
 
+use super::aligned::Aligned;
 use super::batch::{Batch, Chunk, PARTS};
 use super::pass::{Memory, Shared};
 use super::plan::{Block, Node, Plan};
@@ -37,10 +38,10 @@ pub struct Static<E> {
 /// The memory of a batch; it grows to the largest one and is then used again and again.
 #[derive(Default)]
 struct Workspace<E> {
-    data: Vec<E>,
-    grads: Vec<E>,
+    data: Aligned<E>,
+    grads: Aligned<E>,
     /// The share of each chunk in what steps have to know of the whole batch.
-    shares: Vec<E>,
+    shares: Aligned<E>,
 }
 
 /// What one part of a batch adds up.
@@ -51,9 +52,9 @@ struct Part<E> {
 
 /// What a thread works in.
 struct Room<E> {
-    scratch: Vec<E>,
+    scratch: Aligned<E>,
     /// The values of one chunk that goes forward only.
-    values: Vec<E>,
+    values: Aligned<E>,
     /// The gradients of one block of parameters.
     block: Vec<E>,
 }
@@ -71,12 +72,6 @@ fn enter<T>(rooms: &[Mutex<T>], seat: usize) -> MutexGuard<'_, T> {
         Err(TryLockError::WouldBlock) => None,
     });
     free.unwrap_or_else(|| lock(&rooms[seat]))
-}
-
-fn grow<E: Float>(numbers: &mut Vec<E>, len: usize) {
-    if numbers.len() < len {
-        numbers.resize(len, E::zero());
-    }
 }
 
 /// Steps that a batch goes through together.
@@ -114,12 +109,16 @@ where
         assert_eq!([plan.params, plan.buffers], lens, "the plan and the table of parameters come from one spec");
         let zeros = |numbers: usize| vec![E::zero(); numbers];
         let block = plan.blocks.iter().map(|block| block.params.len()).max().unwrap_or(0);
-        let rooms = (0..Pool::global().seats(usize::MAX)).map(|_| Room { scratch: zeros(plan.scratch), values: Vec::new(), block: zeros(block) });
+        let rooms = (0..Pool::global().seats(usize::MAX)).map(|_| Room {
+            scratch: Aligned::zeros(plan.scratch),
+            values: Aligned::zeros(0),
+            block: zeros(block),
+        });
         let parts = (0..PARTS).map(|_| Part { gradients: zeros(plan.params), loss: E::zero() });
         Static {
             gradients: zeros(plan.params),
             known: zeros(plan.known),
-            workspace: Workspace { data: Vec::new(), grads: Vec::new(), shares: Vec::new() },
+            workspace: Workspace { data: Aligned::zeros(0), grads: Aligned::zeros(0), shares: Aligned::zeros(0) },
             rooms: rooms.map(Mutex::new).collect(),
             parts: parts.map(Mutex::new).collect(),
             plan,
@@ -159,7 +158,7 @@ where
         let shared = self.shared(batch, &[], false);
         Pool::global().run(self.threads, batch.chunks(), &|seat, i| {
             let Room { scratch, values, .. } = &mut *enter(&self.rooms, seat);
-            grow(values, batch.chunk_len() * self.plan.per_sample[0]);
+            values.grow(batch.chunk_len() * self.plan.per_sample[0]);
             let (chunk, samples, data) = (batch.chunk_alone(i), batch.samples_of(i), Storage::new(values));
             // SAFETY: the values are in this thread's room, and the outputs are those of the chunk's samples.
             unsafe {
@@ -183,7 +182,7 @@ where
         let mut maps: Vec<AttentionMap<E>> = self.plan.nodes.iter().filter_map(|node| node.step.attention()).map(AttentionMap::empty).collect();
         let shared = self.shared(batch, &[], false);
         let Room { scratch, values, .. } = &mut *enter(&self.rooms, 0);
-        grow(values, batch.chunk_len() * self.plan.per_sample[0]);
+        values.grow(batch.chunk_len() * self.plan.per_sample[0]);
         for chunk in (0..batch.chunks()).map(|i| batch.chunk_alone(i)) {
             // SAFETY: the values are in a room that nobody else is in.
             unsafe { self.plan.forward(0..self.plan.nodes.len(), shared, &chunk, Storage::new(values), scratch) };
@@ -210,10 +209,10 @@ where
     /// All chunks there and back; returns the loss. What is left is in the workspace, and in the parts.
     fn differentiate(&mut self, batch: &Batch<'_, E>, share: &Share<'_>, objective: &dyn Objective<E, Cpu>, wants_inputs: bool) -> Result<E, Error> {
         let [data, grads] = self.plan.per_sample;
-        grow(&mut self.workspace.data, batch.samples * data);
-        grow(&mut self.workspace.grads, batch.samples * grads);
+        self.workspace.data.grow(batch.samples * data);
+        self.workspace.grads.grow(batch.samples * grads);
         // A smaller batch may have more chunks, but no more than samples.
-        grow(&mut self.workspace.shares, batch.samples * self.plan.known);
+        self.workspace.shares.grow(batch.samples * self.plan.known);
         let mut known = core::mem::take(&mut self.known);
         let loss = self.in_memory(batch, |engine, at| engine.there_and_back(at, share, objective, &mut known, wants_inputs));
         self.known = known;

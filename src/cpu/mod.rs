@@ -11,6 +11,7 @@
 //! - `storage`: memory that threads share, each its own part.
 //! - `pool`: the threads.
 
+mod aligned;
 mod batch;
 mod engine;
 mod fuse;

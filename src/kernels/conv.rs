@@ -138,7 +138,7 @@ impl<E: Element> Correlate<'_, E> {
                     match self.filter.rows - row {
                         6 | 9.. if !IS_WIDE => self.rows::<V, 6, 2>(&mut row, places),
                         4.. if !IS_WIDE => self.rows::<V, 4, 2>(&mut row, places),
-                        4.. => self.rows::<V, 4, 6>(&mut row, places),
+                        4.. => self.rows::<V, 4, 4>(&mut row, places),
                         2.. => self.rows::<V, 2, 4>(&mut row, places),
                         _ => self.rows::<V, 1, 6>(&mut row, places),
                     }

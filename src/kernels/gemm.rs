@@ -194,6 +194,10 @@ pub(super) fn columns_of_tile<E: Vector>() -> usize {
     E::run(Columns)
 }
 
+/// Where blocks are copied to, from the begin of a line of the cache: registers of 64 bytes are then read from one line each.
+#[repr(align(64))]
+struct Room<E, const N: usize>([MaybeUninit<E>; N]);
+
 /// Rows of `C`, and the part of `k` that is summed.
 #[derive(Clone)]
 struct Strip {
@@ -210,7 +214,7 @@ impl<E: Element> Product<'_, '_, E> {
     #[inline(always)]
     unsafe fn strips<V: Lanes<E>, const ROWS: usize, const REGS: usize>(mut self) {
         let (Size { m, k, .. }, a) = (self.size, self.a);
-        let mut panel = [const { MaybeUninit::uninit() }; DEPTH * MAX_ROWS];
+        let mut panel = Room([const { MaybeUninit::uninit() }; DEPTH * MAX_ROWS]);
         let is_copied = a.col != 1;
         let [most_rows, most_depth] = if is_copied { [MAX_ROWS, DEPTH] } else { [m, k] };
         for p in (0..k).step_by(most_depth) {
@@ -218,7 +222,7 @@ impl<E: Element> Product<'_, '_, E> {
                 let strip = Strip { rows: i..m.min(i + most_rows), depth: p..k.min(p + most_depth) };
                 let a = a.from(i, p);
                 // SAFETY: `Product::run` has asserted that the matrix fits; and the caller's contract.
-                let a = if is_copied { unsafe { pack_rows::<E, V>(&mut panel, a, [strip.rows.len(), strip.depth.len()]) } } else { a };
+                let a = if is_copied { unsafe { pack_rows::<E, V>(&mut panel.0, a, [strip.rows.len(), strip.depth.len()]) } } else { a };
                 // SAFETY: `a` has the strip's numbers; and the caller's contract.
                 unsafe { self.strip::<V, ROWS, REGS>(strip, a) };
             }
@@ -232,7 +236,7 @@ impl<E: Element> Product<'_, '_, E> {
     #[inline(always)]
     unsafe fn strip<V: Lanes<E>, const ROWS: usize, const REGS: usize>(&mut self, strip: Strip, a: Mat<'_, E>) {
         let n = self.size.n;
-        let mut room = [const { MaybeUninit::uninit() }; DEPTH * MAX_COLS];
+        let mut room = Room([const { MaybeUninit::uninit() }; DEPTH * MAX_COLS]);
         let (cols, height) = (REGS * V::LEN, strip.rows.len());
         let [together, most_depth] = if self.is_far() { [WIDE / cols * cols, DEPTH * MAX_COLS / WIDE] } else { [cols, DEPTH] };
         for first in (0..n).step_by(together) {
@@ -246,9 +250,9 @@ impl<E: Element> Product<'_, '_, E> {
                     if is_ready {
                         b.data
                     } else if self.is_far() {
-                        pack_wide::<E, V>(&mut room, b, block, cols)
+                        pack_wide::<E, V>(&mut room.0, b, block, cols)
                     } else {
-                        pack::<E, V>(&mut room, b, block)
+                        pack::<E, V>(&mut room.0, b, block)
                     }
                 };
                 for j in (first..n.min(first + together)).step_by(cols) {
