@@ -11,22 +11,15 @@ impl<E: Element> Kernel<E> for Dots<'_, '_, E> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<V: Lanes<E>>(mut self) {
-        let Size { m, n, .. } = self.0.size;
-        for j in (0..n).step_by(STRIP) {
-            let columns = j..n.min(j + STRIP);
-            let mut i = 0;
-            while i < m {
-                // SAFETY: the caller's contract; there are so many rows left.
-                unsafe {
-                    match m - i {
-                        4.. => self.rows::<V, 4, 3>(&mut i, columns.clone()),
-                        2.. => self.rows::<V, 2, 4>(&mut i, columns.clone()),
-                        _ => self.rows::<V, 1, 8>(&mut i, columns.clone()),
-                    }
-                }
-            }
-        }
+    unsafe fn run<V: Lanes<E>>(self) {
+        // SAFETY: the caller's contract.
+        unsafe { self.strips::<V, 3>() }
+    }
+
+    #[inline(always)]
+    unsafe fn run_wide<V: Lanes<E>>(self) {
+        // SAFETY: the caller's contract.
+        unsafe { self.strips::<V, 6>() }
     }
 }
 
@@ -35,6 +28,29 @@ impl<E: Element> Kernel<E> for Dots<'_, '_, E> {
 const STRIP: usize = 24;
 
 impl<E: Element> Dots<'_, '_, E> {
+    /// All rows and columns; tiles of four rows have `COLS` columns.
+    ///
+    /// # Safety
+    /// The contract of [`Lanes`].
+    #[inline(always)]
+    unsafe fn strips<V: Lanes<E>, const COLS: usize>(mut self) {
+        let Size { m, n, .. } = self.0.size;
+        for j in (0..n).step_by(STRIP) {
+            let columns = j..n.min(j + STRIP);
+            let mut i = 0;
+            while i < m {
+                // SAFETY: the caller's contract; there are so many rows left.
+                unsafe {
+                    match m - i {
+                        4.. => self.rows::<V, 4, COLS>(&mut i, columns.clone()),
+                        2.. => self.rows::<V, 2, 4>(&mut i, columns.clone()),
+                        _ => self.rows::<V, 1, 8>(&mut i, columns.clone()),
+                    }
+                }
+            }
+        }
+    }
+
     /// # Safety
     /// There are `ROWS` rows from `i` on, and these columns; and the contract of [`Lanes`].
     #[inline(always)]
@@ -45,6 +61,10 @@ impl<E: Element> Dots<'_, '_, E> {
             while j + COLS <= columns.end {
                 self.tile::<V, ROWS, COLS>([*i, j]);
                 j += COLS;
+            }
+            while COLS > 2 && j + 2 <= columns.end {
+                self.tile::<V, ROWS, 2>([*i, j]);
+                j += 2;
             }
             while j < columns.end {
                 self.tile::<V, ROWS, 1>([*i, j]);
