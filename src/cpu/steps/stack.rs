@@ -173,9 +173,14 @@ pub(crate) struct Layer<E> {
 /// The levels that some layers make, if it pays to have samples in the lanes.
 pub(crate) struct Levels(Vec<Level>);
 
-/// How many numbers of a sample may be at work at once, so that those of a register of samples stay in the second-level cache:
-/// 384 KiB with registers of 32 bytes. Processors with registers of 64 bytes have a cache of at least twice the size.
-const ROOM: usize = 12 * 1024;
+/// How many numbers of a sample may be at work at once. With a register of samples they are 1.5 or 3 MiB, which no second-level cache
+/// holds much more of; but what is in it is read by every row of weights, and a cache that is too small costs less than registers that
+/// are half empty.
+const ROOM: usize = 48 * 1024;
+
+/// How many weights are too many to be read for each sample anew, if it has but a few registers of places.
+const MANY: usize = 64 * 1024;
+const FEW: usize = 12;
 
 impl Levels {
     /// Of the layers' stages, which begin with a convolution.
@@ -195,7 +200,11 @@ impl Levels {
             }
             levels.push(Level::new::<E>(*conv, has_relu, pool));
         }
-        let pays = levels.iter().any(|level| wastes(level.conv.bank.geometry.output[1], E::lanes()));
+        let pays = levels.iter().any(|level| {
+            let [height, width] = level.conv.bank.geometry.output;
+            let is_reread = level.conv.bank.weights() >= MANY && height * width.div_ceil(E::lanes()) <= FEW;
+            is_reread || wastes(width, E::lanes())
+        });
         let fits = levels.iter().all(|level| level.spaces()[0] + level.spaces()[2] <= ROOM);
         (pays && fits).then_some(Levels(levels))
     }
@@ -416,4 +425,26 @@ impl<E: Float> Step<E> for Stack<E> {
 /// Whether registers along rows of so many places are less than six parts of seven full.
 fn wastes(places: usize, lanes: usize) -> bool {
     7 * places < 6 * places.div_ceil(lanes) * lanes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::conv::Bank;
+    use super::{ConvStage, Levels, Stage};
+    use crate::kernels::geometry::Geometry;
+
+    fn conv(channels: [usize; 2], kernel: usize, padding: usize, side: usize) -> Stage {
+        let output = [side + 2 * padding + 1 - kernel; 2];
+        let geometry = Geometry { image: [side; 2], kernel: [kernel; 2], stride: [1; 2], padding: [padding; 2], dilation: [1; 2], output };
+        Stage::Conv(ConvStage { bank: Bank { geometry, channels, groups: 1 }, bias: true })
+    }
+
+    /// Images whose rows fill no register are done side by side, however wide the registers are and however many channels there are.
+    #[test]
+    fn small_images_lie_side_by_side() {
+        let digits = [conv([1, 8], 5, 0, 28), Stage::Relu, Stage::MaxPool([2, 2]), conv([8, 16], 3, 0, 12), Stage::Relu];
+        assert!(Levels::new::<f32>(&digits).is_some());
+        assert!(Levels::new::<f32>(&[conv([128, 128], 3, 1, 6)]).is_some());
+        assert!(Levels::new::<f32>(&[conv([128, 128], 3, 1, 64)]).is_none());
+    }
 }
