@@ -15,8 +15,8 @@ const PIECE: usize = 1 << 28;
 
 /// All processes that `mpirun` has started together, on one machine or on many; a program that was started without it is alone.
 ///
-/// MPI ends when this and its clones are dropped, which waits for the other ranks; a panic ends all of them at once. A rank that cannot do its part
-/// calls [`Group::abort`], since the others would wait for it.
+/// MPI ends when this and its clones are dropped, which waits for the other ranks; a panic ends all of them at once. A rank that
+/// cannot do its part calls [`Group::abort`], since the others would wait for it.
 ///
 /// # Examples
 /// ```no_run

@@ -124,7 +124,7 @@ impl<E: Element> Kernel<E> for Correlate<'_, E> {
 }
 
 impl<E: Element> Correlate<'_, E> {
-    /// All rows and places, with tiles for 32 registers or for 16.
+    /// All rows and places, with tiles for 32 registers or for 16: sums, a register of each column, and a number of each row.
     ///
     /// # Safety
     /// `run` has asserted what it does, and the contract of [`Lanes`].

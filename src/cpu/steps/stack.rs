@@ -173,12 +173,11 @@ pub(crate) struct Layer<E> {
 /// The levels that some layers make, if it pays to have samples in the lanes.
 pub(crate) struct Levels(Vec<Level>);
 
-/// How many numbers of a sample may be at work at once. With a register of samples they are 1.5 or 3 MiB, which no second-level cache
-/// holds much more of; but what is in it is read by every row of weights, and a cache that is too small costs less than registers that
-/// are half empty.
+/// How many numbers of a sample may be at work at once. Those of a register of samples are 1.5 MiB then, or 3 MiB, which is more than
+/// most second-level caches hold; but registers that are half empty cost more than a cache that is too small.
 const ROOM: usize = 48 * 1024;
 
-/// How many weights are too many to be read for each sample anew, if it has but a few registers of places.
+/// Weights are too many to be read for each sample anew from so many on, if a sample has so few registers of places.
 const MANY: usize = 64 * 1024;
 const FEW: usize = 12;
 
