@@ -46,7 +46,7 @@ struct Workspace<E> {
 
 /// What one part of a batch adds up.
 struct Part<E> {
-    gradients: Vec<E>,
+    gradients: Aligned<E>,
     loss: E,
 }
 
@@ -56,7 +56,7 @@ struct Room<E> {
     /// The values of one chunk that goes forward only.
     values: Aligned<E>,
     /// The gradients of one block of parameters.
-    block: Vec<E>,
+    block: Aligned<E>,
 }
 
 /// A panic in a step leaves numbers behind, and any numbers will do: they are all written before they are read.
@@ -112,9 +112,9 @@ where
         let rooms = (0..Pool::global().seats(usize::MAX)).map(|_| Room {
             scratch: Aligned::zeros(plan.scratch),
             values: Aligned::zeros(0),
-            block: zeros(block),
+            block: Aligned::zeros(block),
         });
-        let parts = (0..PARTS).map(|_| Part { gradients: zeros(plan.params), loss: E::zero() });
+        let parts = (0..PARTS).map(|_| Part { gradients: Aligned::zeros(plan.params), loss: E::zero() });
         Static {
             gradients: zeros(plan.params),
             known: zeros(plan.known),
