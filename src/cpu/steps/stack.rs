@@ -431,6 +431,7 @@ mod tests {
     use super::super::conv::Bank;
     use super::{ConvStage, Levels, Stage};
     use crate::kernels::geometry::Geometry;
+    use crate::kernels::simd::Vector;
 
     fn conv(channels: [usize; 2], kernel: usize, padding: usize, side: usize) -> Stage {
         let output = [side + 2 * padding + 1 - kernel; 2];
@@ -445,5 +446,10 @@ mod tests {
         assert!(Levels::new::<f32>(&digits).is_some());
         assert!(Levels::new::<f32>(&[conv([128, 128], 3, 1, 6)]).is_some());
         assert!(Levels::new::<f32>(&[conv([128, 128], 3, 1, 64)]).is_none());
+        // Seven of eight lanes are full, but each sample would read all weights anew.
+        let (few, many) = (Levels::new::<f32>(&[conv([8, 8], 3, 1, 7)]), Levels::new::<f32>(&[conv([128, 128], 3, 1, 7)]));
+        if f32::lanes() == 8 {
+            assert!(few.is_none() && many.is_some());
+        }
     }
 }
