@@ -6,7 +6,7 @@
 
 use super::gemm::Element;
 use super::simd::{Kernel, Lanes};
-use super::tile::{Sums, inner, outer, totals};
+use super::tile::{Sums, inner, outer, put, totals};
 
 /// A register of windows: where their first tap lies in the image, where their sums lie, and how many there are.
 #[derive(Clone, Copy, Debug)]
@@ -200,16 +200,8 @@ impl<E: Element> Correlate<'_, E> {
         let y = self.y.data.as_mut_ptr();
         for (i, sums) in sums.iter().enumerate() {
             for (&sum, place) in sums.iter().zip(places) {
-                let n = place.len as usize;
                 // SAFETY: `run` has asserted that `y` has the place's numbers in each row.
-                unsafe {
-                    let to = y.add((row + i) * self.y.plane + place.to as usize);
-                    if n == V::LEN {
-                        (if self.add { V::load(to).add(sum) } else { sum }).store(to);
-                    } else {
-                        (if self.add { V::load_first(to, n).add(sum) } else { sum }).store_first(to, n);
-                    }
-                }
+                unsafe { put(sum, y.add((row + i) * self.y.plane + place.to as usize), place.len as usize, self.add) };
             }
         }
     }

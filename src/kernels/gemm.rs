@@ -10,7 +10,7 @@
 use super::dots::Dots;
 use super::pack::{pack, pack_rows, pack_wide};
 use super::simd::{Job, Kernel, Lanes, Vector, with_best};
-use super::tile::{Sums, outer};
+use super::tile::{Sums, outer, put};
 use core::mem::MaybeUninit;
 
 /// A matrix with free strides: element `(i, j)` is `data[i * row + j * col]`.
@@ -163,19 +163,21 @@ impl<E: Element> Kernel<E> for Product<'_, '_, E> {
     #[inline(always)]
     unsafe fn run<V: Lanes<E>>(self) {
         // SAFETY: the caller's contract.
-        unsafe { self.strips::<V, 6, REGS>() }
+        unsafe { self.strips::<V, ROWS, REGS>() }
     }
 
     #[inline(always)]
     unsafe fn run_wide<V: Lanes<E>>(self) {
         // SAFETY: the caller's contract.
-        unsafe { self.strips::<V, 8, WIDE_REGS>() }
+        unsafe { self.strips::<V, WIDE_ROWS, WIDE_REGS>() }
     }
 }
 
-/// How many registers the largest tile is wide, of 16 and of 32.
-const REGS: usize = 2;
-const WIDE_REGS: usize = 3;
+/// How many rows of how many registers the largest tile has, of 16 registers and of 32.
+pub(super) const ROWS: usize = 6;
+pub(super) const REGS: usize = 2;
+pub(super) const WIDE_ROWS: usize = 8;
+pub(super) const WIDE_REGS: usize = 3;
 
 /// How many columns the largest tile has.
 pub(super) fn columns_of_tile<E: Vector>() -> usize {
@@ -260,14 +262,24 @@ impl<E: Element> Product<'_, '_, E> {
                     let b = if is_ready { b } else { Mat::rows(&panels[(j - first) * depth..], width.next_multiple_of(V::LEN)) };
                     let at = Columns { first: j, width, add: self.add || p > 0, has_bias: p == 0 && !self.bias.is_empty(), depth };
                     // SAFETY: `Product::run` has asserted that the matrices fit; a panel has whole registers.
-                    unsafe {
-                        match width.div_ceil(V::LEN) {
-                            1 => self.columns::<V, ROWS, 1>(strip.rows.clone(), at, a, b),
-                            2 if REGS > 2 => self.columns::<V, ROWS, 2>(strip.rows.clone(), at, a, b),
-                            _ => self.columns::<V, ROWS, REGS>(strip.rows.clone(), at, a, b),
-                        }
-                    }
+                    unsafe { self.panel::<V, ROWS, REGS>(strip.rows.clone(), at, a, b) };
                 }
+            }
+        }
+    }
+
+    /// The columns of one panel, as many registers wide as it is.
+    ///
+    /// # Safety
+    /// As for [`Product::strip`]; each of the `depth` rows of `b` has whole registers, `REGS` at most.
+    #[inline(always)]
+    unsafe fn panel<V: Lanes<E>, const ROWS: usize, const REGS: usize>(&mut self, rows: core::ops::Range<usize>, at: Columns, a: Mat<'_, E>, b: Mat<'_, E>) {
+        // SAFETY: the caller's contract.
+        unsafe {
+            match at.width.div_ceil(V::LEN) {
+                1 => self.columns::<V, ROWS, 1>(rows, at, a, b),
+                2 if REGS > 2 => self.columns::<V, ROWS, 2>(rows, at, a, b),
+                _ => self.columns::<V, ROWS, REGS>(rows, at, a, b),
             }
         }
     }
@@ -352,21 +364,26 @@ impl<E: Element> Product<'_, '_, E> {
         for (l, row) in sums.iter().enumerate() {
             let begin = (i + l) * self.stride + at.first;
             let to = self.c[begin..begin + at.width].as_mut_ptr();
-            // SAFETY: `to` has `width` numbers, of which those of the last register may be fewer than it could have.
-            unsafe {
-                for (j, &sum) in row[..REGS - 1].iter().enumerate() {
-                    let to = to.add(j * V::LEN);
-                    (if at.add { V::load(to).add(sum) } else { sum }).store(to);
-                }
-                let (to, left, sum) = (to.add((REGS - 1) * V::LEN), at.width - (REGS - 1) * V::LEN, row[REGS - 1]);
-                if left == V::LEN {
-                    (if at.add { V::load(to).add(sum) } else { sum }).store(to);
-                } else {
-                    (if at.add { V::load_first(to, left).add(sum) } else { sum }).store_first(to, left);
-                }
+            for (j, &sum) in row.iter().enumerate() {
+                let left = if j + 1 < REGS { V::LEN } else { at.width - j * V::LEN };
+                // SAFETY: `to` has `width` numbers, of which those of the last register may be fewer than it could have.
+                unsafe { put(sum, to.add(j * V::LEN), left, at.add) };
             }
         }
     }
+}
+
+/// `C = A B` where `B` and `C` are as wide as one tile or less, and their rows, of whole registers, follow one another.
+///
+/// # Safety
+/// The matrices have so many numbers; and the contract of [`Lanes`].
+#[inline(always)]
+pub(super) unsafe fn one_panel<E: Element, V: Lanes<E>, const ROWS: usize, const REGS: usize>(size: Size, [a, b]: [&[E]; 2], c: &mut [E]) {
+    let Size { m, n, k } = size;
+    let (a, b) = (Mat::rows(a, k), Mat::rows(b, n));
+    let at = Columns { first: 0, width: n, add: false, has_bias: false, depth: k };
+    // SAFETY: the caller's contract.
+    unsafe { Product { size, a, b, bias: &[], add: false, c, stride: n }.panel::<V, ROWS, REGS>(0..m, at, a, b) };
 }
 
 /// The columns of `C` that a panel of `B` makes.

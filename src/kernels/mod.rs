@@ -15,3 +15,4 @@ pub(crate) mod sum;
 mod tile;
 pub(crate) mod transpose;
 pub(crate) mod windows;
+pub(crate) mod winograd;

@@ -108,6 +108,18 @@ pub(crate) trait Lanes<E>: Copy {
     /// `self + b`
     unsafe fn add(self, b: Self) -> Self;
 
+    /// `self - b`
+    unsafe fn sub(self, b: Self) -> Self;
+
+    /// `self * b`
+    unsafe fn mul(self, b: Self) -> Self;
+
+    /// Of `2 LEN` numbers, `self` and `behind`, those at even and those at odd places.
+    unsafe fn split(self, behind: Self) -> [Self; 2];
+
+    /// The way back: `self` at even places and `odd` at odd ones.
+    unsafe fn join(self, odd: Self) -> [Self; 2];
+
     /// Number by number `yes` where `self > than`, and `no` elsewhere, also where one of them is no number.
     unsafe fn if_greater(self, than: Self, yes: Self, no: Self) -> Self;
 
@@ -329,14 +341,108 @@ mod x86 {
         unsafe { _mm256_add_pd(_mm512_castpd512_pd256(x), _mm512_extractf64x4_pd::<1>(x)) }
     }
 
+    // What follows takes apart and joins neighbours: within the halves of a register first, then the halves.
+
+    /// # Safety
+    /// AVX2.
+    #[inline(always)]
+    unsafe fn split_8(a: __m256, b: __m256) -> [__m256; 2] {
+        // SAFETY: the caller has AVX2.
+        unsafe {
+            let even = _mm256_castps_pd(_mm256_shuffle_ps::<0b10_00_10_00>(a, b));
+            let odd = _mm256_castps_pd(_mm256_shuffle_ps::<0b11_01_11_01>(a, b));
+            [_mm256_castpd_ps(_mm256_permute4x64_pd::<0b11_01_10_00>(even)), _mm256_castpd_ps(_mm256_permute4x64_pd::<0b11_01_10_00>(odd))]
+        }
+    }
+
+    /// # Safety
+    /// AVX2.
+    #[inline(always)]
+    unsafe fn join_8(even: __m256, odd: __m256) -> [__m256; 2] {
+        // SAFETY: the caller has AVX2.
+        unsafe {
+            let (low, high) = (_mm256_unpacklo_ps(even, odd), _mm256_unpackhi_ps(even, odd));
+            [_mm256_permute2f128_ps::<0x20>(low, high), _mm256_permute2f128_ps::<0x31>(low, high)]
+        }
+    }
+
+    /// # Safety
+    /// AVX2.
+    #[inline(always)]
+    unsafe fn split_4(a: __m256d, b: __m256d) -> [__m256d; 2] {
+        // SAFETY: the caller has AVX2.
+        unsafe {
+            let (even, odd) = (_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b));
+            [_mm256_permute4x64_pd::<0b11_01_10_00>(even), _mm256_permute4x64_pd::<0b11_01_10_00>(odd)]
+        }
+    }
+
+    /// # Safety
+    /// AVX2.
+    #[inline(always)]
+    unsafe fn join_4(even: __m256d, odd: __m256d) -> [__m256d; 2] {
+        // SAFETY: the caller has AVX2.
+        unsafe {
+            let (low, high) = (_mm256_unpacklo_pd(even, odd), _mm256_unpackhi_pd(even, odd));
+            [_mm256_permute2f128_pd::<0x20>(low, high), _mm256_permute2f128_pd::<0x31>(low, high)]
+        }
+    }
+
+    /// # Safety
+    /// AVX-512.
+    #[inline(always)]
+    unsafe fn split_16(a: __m512, b: __m512) -> [__m512; 2] {
+        // SAFETY: the caller has AVX-512.
+        unsafe {
+            let even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+            let odd = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+            [_mm512_permutex2var_ps(a, even, b), _mm512_permutex2var_ps(a, odd, b)]
+        }
+    }
+
+    /// # Safety
+    /// AVX-512.
+    #[inline(always)]
+    unsafe fn join_16(even: __m512, odd: __m512) -> [__m512; 2] {
+        // SAFETY: the caller has AVX-512.
+        unsafe {
+            let low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+            let high = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+            [_mm512_permutex2var_ps(even, low, odd), _mm512_permutex2var_ps(even, high, odd)]
+        }
+    }
+
+    /// # Safety
+    /// AVX-512.
+    #[inline(always)]
+    unsafe fn split_8_wide(a: __m512d, b: __m512d) -> [__m512d; 2] {
+        // SAFETY: the caller has AVX-512.
+        unsafe {
+            let (even, odd) = (_mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14), _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15));
+            [_mm512_permutex2var_pd(a, even, b), _mm512_permutex2var_pd(a, odd, b)]
+        }
+    }
+
+    /// # Safety
+    /// AVX-512.
+    #[inline(always)]
+    unsafe fn join_8_wide(even: __m512d, odd: __m512d) -> [__m512d; 2] {
+        // SAFETY: the caller has AVX-512.
+        unsafe {
+            let (low, high) = (_mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11), _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15));
+            [_mm512_permutex2var_pd(even, low, odd), _mm512_permutex2var_pd(even, high, odd)]
+        }
+    }
+
     macro_rules! lanes {
         (
-            $Register:ident of $len:literal $Float:ident: $set1:ident $loadu:ident $storeu:ident $fmadd:ident $add:ident;
+            $Register:ident of $len:literal $Float:ident: $set1:ident $loadu:ident $storeu:ident $fmadd:ident $add:ident $sub:ident $mul:ident;
             load_first |$load_from:ident, $load_n:ident| $load_first:expr;
             store_first |$register:ident, $store_to:ident, $store_n:ident| $store_first:expr;
             select |$a:ident, $b:ident, $yes:ident, $no:ident| greater $greater:expr, equal $equal:expr;
             totals |$of:ident| $totals:expr;
             transpose |$from:ident, $row:ident, $to:ident, $col:ident| $transpose:expr;
+            split $split:ident, join $join:ident;
         ) => {
             impl Lanes<$Float> for $Register {
                 const LEN: usize = $len;
@@ -385,6 +491,30 @@ mod x86 {
                 }
 
                 #[inline(always)]
+                unsafe fn sub(self, b: Self) -> Self {
+                    // SAFETY: as for `splat`.
+                    unsafe { $sub(self, b) }
+                }
+
+                #[inline(always)]
+                unsafe fn mul(self, b: Self) -> Self {
+                    // SAFETY: as for `splat`.
+                    unsafe { $mul(self, b) }
+                }
+
+                #[inline(always)]
+                unsafe fn split(self, behind: Self) -> [Self; 2] {
+                    // SAFETY: as for `splat`.
+                    unsafe { $split(self, behind) }
+                }
+
+                #[inline(always)]
+                unsafe fn join(self, odd: Self) -> [Self; 2] {
+                    // SAFETY: as for `splat`.
+                    unsafe { $join(self, odd) }
+                }
+
+                #[inline(always)]
                 unsafe fn if_greater(self, $b: Self, $yes: Self, $no: Self) -> Self {
                     let $a = self;
                     // SAFETY: as for `splat`.
@@ -420,23 +550,25 @@ mod x86 {
     }
 
     lanes! {
-        __m256 of 8 f32: _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps _mm256_add_ps;
+        __m256 of 8 f32: _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps _mm256_add_ps _mm256_sub_ps _mm256_mul_ps;
         load_first |from, n| _mm256_maskload_ps(from, first_32(n));
         store_first |register, to, n| _mm256_maskstore_ps(to, first_32(n), register);
         select |a, b, yes, no| greater _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_GT_OQ>(a, b)), equal _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_EQ_OQ>(a, b));
         totals |of| totals_32(of);
         transpose |from, row, to, col| transpose_32(from, row, to, col);
+        split split_8, join join_8;
     }
     lanes! {
-        __m256d of 4 f64: _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_fmadd_pd _mm256_add_pd;
+        __m256d of 4 f64: _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_fmadd_pd _mm256_add_pd _mm256_sub_pd _mm256_mul_pd;
         load_first |from, n| _mm256_maskload_pd(from, first_64(n));
         store_first |register, to, n| _mm256_maskstore_pd(to, first_64(n), register);
         select |a, b, yes, no| greater _mm256_blendv_pd(no, yes, _mm256_cmp_pd::<_CMP_GT_OQ>(a, b)), equal _mm256_blendv_pd(no, yes, _mm256_cmp_pd::<_CMP_EQ_OQ>(a, b));
         totals |of| totals_64(of);
         transpose |from, row, to, col| transpose_64(from, row, to, col);
+        split split_4, join join_4;
     }
     lanes! {
-        __m512 of 16 f32: _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_fmadd_ps _mm512_add_ps;
+        __m512 of 16 f32: _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_fmadd_ps _mm512_add_ps _mm512_sub_ps _mm512_mul_ps;
         load_first |from, n| _mm512_maskz_loadu_ps((1u16 << n) - 1, from);
         store_first |register, to, n| _mm512_mask_storeu_ps(to, (1u16 << n) - 1, register);
         select |a, b, yes, no| greater _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b), no, yes), equal _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, b), no, yes);
@@ -447,9 +579,10 @@ mod x86 {
             transpose_32(from.add(8 * row), row, to.add(8), col);
             transpose_32(from.add(8 * row + 8), row, to.add(8 * col + 8), col);
         };
+        split split_16, join join_16;
     }
     lanes! {
-        __m512d of 8 f64: _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_fmadd_pd _mm512_add_pd;
+        __m512d of 8 f64: _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_fmadd_pd _mm512_add_pd _mm512_sub_pd _mm512_mul_pd;
         load_first |from, n| _mm512_maskz_loadu_pd((1u8 << n) - 1, from);
         store_first |register, to, n| _mm512_mask_storeu_pd(to, (1u8 << n) - 1, register);
         select |a, b, yes, no| greater _mm512_mask_blend_pd(_mm512_cmp_pd_mask::<_CMP_GT_OQ>(a, b), no, yes), equal _mm512_mask_blend_pd(_mm512_cmp_pd_mask::<_CMP_EQ_OQ>(a, b), no, yes);
@@ -460,6 +593,7 @@ mod x86 {
             transpose_64(from.add(4 * row), row, to.add(4), col);
             transpose_64(from.add(4 * row + 4), row, to.add(4 * col + 4), col);
         };
+        split split_8_wide, join join_8_wide;
     }
 }
 
@@ -509,6 +643,28 @@ impl<E: num_traits::Float> Lanes<E> for Plain<E> {
     #[inline(always)]
     unsafe fn add(self, b: Self) -> Self {
         Plain(core::array::from_fn(|i| self.0[i] + b.0[i]))
+    }
+
+    #[inline(always)]
+    unsafe fn sub(self, b: Self) -> Self {
+        Plain(core::array::from_fn(|i| self.0[i] - b.0[i]))
+    }
+
+    #[inline(always)]
+    unsafe fn mul(self, b: Self) -> Self {
+        Plain(core::array::from_fn(|i| self.0[i] * b.0[i]))
+    }
+
+    #[inline(always)]
+    unsafe fn split(self, Plain([e, f, g, h]): Self) -> [Self; 2] {
+        let Plain([a, b, c, d]) = self;
+        [Plain([a, c, e, g]), Plain([b, d, f, h])]
+    }
+
+    #[inline(always)]
+    unsafe fn join(self, Plain([b, d, f, h]): Self) -> [Self; 2] {
+        let Plain([a, c, e, g]) = self;
+        [Plain([a, b, c, d]), Plain([e, f, g, h])]
     }
 
     #[inline(always)]

@@ -69,6 +69,22 @@ unsafe fn read<E, V: Lanes<E>>(from: *const E, n: Option<usize>) -> V {
     }
 }
 
+/// Writes the first `n` numbers of a register, or all if it has less; with `add` they are added to what is there.
+///
+/// # Safety
+/// There are so many numbers behind `to`; and the contract of [`Lanes`].
+#[inline(always)]
+pub(super) unsafe fn put<E, V: Lanes<E>>(numbers: V, to: *mut E, n: usize, add: bool) {
+    // SAFETY: the caller's contract.
+    unsafe {
+        if n >= V::LEN {
+            (if add { V::load(to).add(numbers) } else { numbers }).store(to);
+        } else {
+            (if add { V::load_first(to, n).add(numbers) } else { numbers }).store_first(to, n);
+        }
+    }
+}
+
 /// The totals of all registers of a tile.
 ///
 /// # Safety

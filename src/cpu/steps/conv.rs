@@ -1,5 +1,6 @@
 //! Convolution and its transpose, one sample at a time.
 
+use super::winograd::Quick;
 use super::{Backward, Forward, Step};
 use crate::cpu::storage::in_pieces;
 use crate::float::Float;
@@ -54,24 +55,31 @@ pub(crate) struct Filters {
     bank: Bank,
     sight: Sight,
     spread: Spread,
+    /// What needs less multiplications: to see, and to spread.
+    quick: [Option<Quick>; 2],
 }
 
 impl Filters {
     pub(crate) fn new<E: Float>(bank: Bank) -> Self {
         let geometry = &bank.geometry;
         let sight = Sight::new::<E>(geometry, Lie::Row, geometry.output, &Frame::whole(geometry.output));
-        Filters { sight, spread: Spread::new::<E>(geometry, Lie::Row), bank }
+        let quick = [Quick::see::<E>(&bank, Lie::Row), Quick::spread::<E>(&bank, Lie::Row)];
+        Filters { sight, spread: Spread::new::<E>(geometry, Lie::Row), quick, bank }
     }
 
     /// The images in their frames, and what lies `stride` apart in `x` before it is put there.
     fn scratch<E: Float>(&self) -> usize {
         let x = self.bank.channels[0] * self.sight.frame.plane();
         let y = self.bank.channels[1] * self.spread.frame.plane() + self.bank.channels[0] * self.spread.plane();
-        x.max(y) + E::lanes()
+        let quick = self.quick.iter().flatten().map(Quick::scratch::<E>).max().unwrap_or(0);
+        (x.max(y) + E::lanes()).max(quick)
     }
 
     /// What the filters see of images, and the bias of each channel: `y = W x + b` or, with `add`, `y += W x + b`.
     fn see<E: Float>(&self, threads: Option<usize>, [weight, bias]: [&[E]; 2], x: &[E], scratch: &mut [E], add: bool, y: &mut [E]) {
+        if let [Some(quick), _] = &self.quick {
+            return quick.run(threads, [weight, bias], x, scratch, add, y);
+        }
         let ([inputs, outputs], windows) = (self.bank.of_group(), self.bank.geometry.windows());
         let samples = x.chunks_exact(self.bank.channels[0] * self.bank.geometry.pixels()).zip(y.chunks_exact_mut(self.bank.channels[1] * windows));
         for (x, y) in samples {
@@ -92,6 +100,9 @@ impl Filters {
 
     /// `Wᵀ y`, window by window, and the bias of each channel: `x = Wᵀ y + b` or, with `add`, `x += Wᵀ y + b`.
     fn spread<E: Float>(&self, threads: Option<usize>, [weight, bias]: [&[E]; 2], y: &[E], scratch: &mut [E], add: bool, x: &mut [E]) {
+        if let [_, Some(quick)] = &self.quick {
+            return quick.run(threads, [weight, bias], y, scratch, add, x);
+        }
         let ([inputs, outputs], pixels) = (self.bank.of_group(), self.bank.geometry.pixels());
         let (framed_y, between) = scratch.split_at_mut(self.bank.channels[1] * self.spread.frame.plane() + E::lanes());
         let samples = y.chunks_exact(self.bank.channels[1] * self.bank.geometry.windows()).zip(x.chunks_exact_mut(self.bank.channels[0] * pixels));
@@ -172,7 +183,7 @@ pub(super) enum Lie {
 
 impl Lie {
     /// How many numbers a place has.
-    fn unit<E: Float>(self) -> usize {
+    pub(super) fn unit<E: Float>(self) -> usize {
         if self == Lie::Samples { E::lanes() } else { 1 }
     }
 

@@ -14,6 +14,7 @@ mod onward;
 mod pool;
 mod stack;
 pub(crate) mod wide;
+mod winograd;
 
 pub(crate) use attend::{Attend, Heads, Operand};
 pub(crate) use conv::{Bank, Conv, ConvTranspose, Filters};
