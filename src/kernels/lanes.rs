@@ -1,6 +1,7 @@
 //! Samples side by side, one in each lane of a register, and what is done to them that way.
 
 use super::frame::Frame;
+use super::gemm::Element;
 use super::simd::{Job, Kernel, Lanes, with_best};
 use super::transpose::Transpose;
 use crate::float::Float;
@@ -96,25 +97,73 @@ impl<E: Float> Kernel<E> for Select<'_, E> {
         let pitch = self.y.len() * width;
         // SAFETY: `run` has asserted how long the slices are, and the caller's contract.
         unsafe {
-            let (zero, none) = (V::splat(E::zero()), V::splat(-E::one()));
             for at in (0..self.y.len()).step_by(V::LEN) {
                 let window = self.sums.as_ptr().add(at * width);
-                let (mut largest, mut place, mut number) = (V::load(window), zero, E::zero());
+                let (mut largest, mut number) = (Largest::first(V::load(window)), E::zero());
                 for row in 0..height {
                     for column in 0..width {
-                        let x = V::load(window.add(row * pitch + column * V::LEN));
-                        let tap = V::splat(number);
-                        // A NaN is larger than all, so that it is not lost.
-                        place = x.if_equal(x, x.if_greater(largest, tap, place), tap);
-                        largest = x.if_equal(x, x.if_greater(largest, x, largest), x);
+                        largest = largest.or(V::load(window.add(row * pitch + column * V::LEN)), number);
                         number += E::one();
                     }
                 }
-                let (y, chosen) =
-                    if self.has_relu { (zero.if_greater(largest, zero, largest), largest.if_greater(zero, place, none)) } else { (largest, place) };
-                y.store(self.y.as_mut_ptr().add(at));
-                chosen.store(self.chosen.as_mut_ptr().add(at));
+                largest.put(self.has_relu, [self.y.as_mut_ptr().add(at), self.chosen.as_mut_ptr().add(at)]);
             }
+        }
+    }
+}
+
+/// The largest numbers so far, and which they were.
+#[derive(Clone, Copy)]
+pub(super) struct Largest<V> {
+    number: V,
+    tap: V,
+}
+
+impl<V> Largest<V> {
+    /// # Safety
+    /// The contract of [`Lanes`].
+    #[inline(always)]
+    pub(super) unsafe fn first<E: Element>(number: V) -> Self
+    where
+        V: Lanes<E>,
+    {
+        // SAFETY: the caller's contract.
+        Largest { number, tap: unsafe { V::splat(E::zero()) } }
+    }
+
+    /// Those, or `x`, which are number `tap`, where they are larger. A NaN is larger than all, so that it is not lost.
+    ///
+    /// # Safety
+    /// The contract of [`Lanes`].
+    #[inline(always)]
+    pub(super) unsafe fn or<E: Element>(self, x: V, tap: E) -> Self
+    where
+        V: Lanes<E>,
+    {
+        // SAFETY: the caller's contract.
+        unsafe {
+            let tap = V::splat(tap);
+            let tap_if_larger = x.if_greater(self.number, tap, self.tap);
+            Largest { number: x.if_equal(x, x.if_greater(self.number, x, self.number), x), tap: x.if_equal(x, tap_if_larger, tap) }
+        }
+    }
+
+    /// Writes them and which they were or, where there is a ReLU and they are not larger than zero, zero and -1.
+    ///
+    /// # Safety
+    /// There is a register behind both pointers; and the contract of [`Lanes`].
+    #[inline(always)]
+    pub(super) unsafe fn put<E: Element>(self, has_relu: bool, [y, chosen]: [*mut E; 2])
+    where
+        V: Lanes<E>,
+    {
+        // SAFETY: the caller's contract.
+        unsafe {
+            let (zero, none) = (V::splat(E::zero()), V::splat(-E::one()));
+            let Largest { number, tap } = self;
+            let of_relu = if has_relu { [zero.if_greater(number, zero, number), number.if_greater(zero, tap, none)] } else { [number, tap] };
+            of_relu[0].store(y);
+            of_relu[1].store(chosen);
         }
     }
 }

@@ -10,6 +10,7 @@
 use super::conv::{Filter, Planes};
 use super::frame::Frame;
 use super::gemm::{Element, REGS, ROWS, Size, WIDE_REGS, WIDE_ROWS, columns_of_tile, one_panel};
+use super::lanes::Largest;
 use super::simd::{Kernel, Lanes};
 use super::tile::put;
 use super::transpose::transpose;
@@ -50,12 +51,15 @@ pub(crate) struct Squares {
     reach: [usize; 2],
     /// How many numbers lie at each pixel: one of each of several samples, or one, so that squares lie along the rows.
     unit: usize,
+    pools: bool,
 }
 
 impl Squares {
     /// Those of `windows`, height and width, of which the first begins `padding` before the image, or behind its begin where that is less
-    /// than zero. Their sums lie in `to`.
-    pub(crate) fn new<E: Element>(image: [usize; 2], padding: [isize; 2], windows: [usize; 2], to: &Frame, unit: usize) -> Self {
+    /// than zero. With `pools` each square, a whole one, becomes one number.
+    pub(crate) fn new<E: Element>(image: [usize; 2], padding: [isize; 2], windows: [usize; 2], pools: bool, unit: usize) -> Self {
+        assert!(!pools || windows.iter().all(|windows| windows.is_multiple_of(2)), "only whole squares are pooled");
+        let (pool, to) = if pools { (2, Frame::whole(windows.map(|windows| windows / 2))) } else { (1, Frame::whole(windows)) };
         let size = windows.map(|windows| windows.next_multiple_of(2) + 2);
         let frame = Frame { image, begin: padding.map(|padding| -padding), size, step: 1 };
         let (lanes, in_rows) = (E::lanes(), unit == 1);
@@ -65,7 +69,7 @@ impl Squares {
             for column in (0..windows[1]).step_by(columns) {
                 let sums = [2.min(windows[0] - row), columns.min(windows[1] - column)];
                 let len = if in_rows { sums[1].div_ceil(2) } else { lanes };
-                let [from, to] = [frame.at([row, column]), to.place([row, column])].map(|place| place * unit);
+                let [from, to] = [frame.at([row, column]), to.at([row / pool, column / pool])].map(|place| place * unit);
                 let fits = |block: &&mut Block| block.width + len <= columns_of_tile::<E>();
                 let place = |at| Place { from, to, at, sums };
                 match blocks.last_mut().filter(fits) {
@@ -81,17 +85,22 @@ impl Squares {
         let pitches = [frame.pitch() * unit, to.pitch() * unit];
         let places = || blocks.iter().flat_map(|block| &block.places);
         let read = if in_rows { 2 * lanes + 2 } else { 4 * lanes };
-        let written = |place: &Place| (place.sums[0] - 1) * pitches[1] + place.to + place.sums[1] * unit;
+        let written = |place: &Place| (place.sums[0] / pool).saturating_sub(1) * pitches[1] + place.to + place.sums[1].div_ceil(pool) * unit;
         let reach = [
             places().map(|place| place.from + 3 * pitches[0] + read).max().unwrap_or(0),
             places().map(written).max().unwrap_or(0),
         ];
-        Squares { blocks, frame, pitches, reach, unit }
+        Squares { blocks, frame, pitches, reach, unit, pools }
     }
 
     /// How many numbers behind the last channel in its frame may be read.
     pub(crate) fn slack(&self) -> usize {
         self.reach[0].saturating_sub(self.frame.plane() * self.unit)
+    }
+
+    /// How many registers of squares there are as they are seen, and how many as they are multiplied.
+    pub(crate) fn registers<E: Element>(&self) -> [usize; 2] {
+        [self.blocks.iter().map(|block| block.places.len()).sum(), self.blocks.iter().map(|block| block.width / E::lanes()).sum()]
     }
 
     /// How many numbers there must be room for, to correlate images of so many channels, `[rows, channels]`.
@@ -108,7 +117,7 @@ pub(crate) struct Prepare<'a, E> {
     /// Whether a filter's numbers come last first.
     pub is_turned: bool,
     pub prepared: &'a mut [E],
-    /// `9 channels` numbers.
+    /// `16 channels` numbers.
     pub room: &'a mut [E],
 }
 
@@ -117,7 +126,7 @@ impl<E: Element> Prepare<'_, E> {
     pub(crate) fn run(self) {
         let Filter { rows, channels, row, channel } = self.filter;
         assert!(rows > 0 && channels > 0 && self.weight.len() >= (rows - 1) * row + (channels - 1) * channel + TAPS, "numbers of all filters");
-        assert!(self.prepared.len() == NUMBERS * rows * channels && self.room.len() >= TAPS * channels, "room for the prepared filters");
+        assert!(self.prepared.len() == NUMBERS * rows * channels && self.room.len() >= E::lanes().max(TAPS) * channels, "room for the prepared filters");
         E::run(self);
     }
 }
@@ -132,7 +141,10 @@ impl<E: Element> Kernel<E> for Prepare<'_, E> {
         unsafe {
             let half = V::splat(E::one() / (E::one() + E::one()));
             for i in 0..rows {
-                transpose::<E, V>([channels, TAPS], (self.weight.as_ptr().add(i * row), channel), (self.room.as_mut_ptr(), channels));
+                // Whole registers, if there are so many numbers behind the last filter: nobody looks at what is too much.
+                let is_inside = i * row + (channels - 1) * channel + V::LEN <= self.weight.len();
+                let columns = if is_inside { V::LEN.max(TAPS) } else { TAPS };
+                transpose::<E, V>([channels, columns], (self.weight.as_ptr().add(i * row), channel), (self.room.as_mut_ptr(), channels));
                 for first in (0..channels).step_by(V::LEN) {
                     let n = channels - first;
                     let mut g = [[V::splat(E::zero()); 3]; 3];
@@ -187,6 +199,13 @@ unsafe fn gather<E, V: Lanes<E>>([a, b, c, d]: [V; 4]) -> [V; 2] {
     unsafe { [a.add(b).add(c), b.sub(c).sub(d)] }
 }
 
+/// The largest of each square, or zero if that is larger still and there is a ReLU, and which one it was, or -1 for none.
+pub(crate) struct Choice<'a, E> {
+    pub has_relu: bool,
+    /// As many numbers as there are sums.
+    pub chosen: &'a mut [E],
+}
+
 /// [`Correlate`](super::conv::Correlate) with filters of 3 x 3 that were prepared.
 pub(crate) struct Winograd<'a, E> {
     pub squares: &'a Squares,
@@ -200,6 +219,8 @@ pub(crate) struct Winograd<'a, E> {
     pub x: Planes<&'a [E]>,
     pub y: Planes<&'a mut [E]>,
     pub add: bool,
+    /// Where squares are pooled.
+    pub choice: Option<Choice<'a, E>>,
     /// As many numbers as [`Squares::room`] says.
     pub room: &'a mut [E],
 }
@@ -213,6 +234,9 @@ impl<E: Element> Winograd<'_, E> {
         assert!(self.bias.is_empty() || self.bias.len() == rows, "a bias for each row");
         assert!(self.x.data.len() >= (channels - 1) * self.x.plane + read, "the image is smaller than its frame");
         assert!(self.y.data.len() >= (rows - 1) * self.y.plane + written, "the sums have less room than there are squares");
+        let chosen = self.choice.as_ref().map(|choice| choice.chosen.len() >= self.y.data.len());
+        assert!(chosen.unwrap_or(!self.squares.pools), "a choice for each of the squares that are pooled");
+        assert!(self.choice.is_none() || self.squares.unit == E::lanes() && !self.add, "what is chosen lies side by side");
         assert!(self.room.len() >= self.squares.room::<E>(self.size), "room for what is multiplied");
         E::run(self);
     }
@@ -265,10 +289,12 @@ impl<E: Element> Winograd<'_, E> {
     #[inline(always)]
     unsafe fn see_block<V: Lanes<E>>(&self, block: &Block, seen: &mut [E]) {
         let [_, channels] = self.size;
+        let step = channels * block.width;
         for channel in 0..channels {
             for place in &block.places {
                 // SAFETY: the caller's contract.
                 unsafe {
+                    let to = seen.as_mut_ptr().add(channel * block.width + place.at);
                     let mut numbers = [[V::splat(E::zero()); 4]; 4];
                     for (y, numbers) in numbers.iter_mut().enumerate() {
                         let from = self.x.data.as_ptr().add(channel * self.x.plane + place.from + y * self.squares.pitches[0]);
@@ -277,8 +303,7 @@ impl<E: Element> Winograd<'_, E> {
                     let [a, b, c, d] = numbers;
                     for x in 0..4 {
                         for (y, number) in see([a[x], b[x], c[x], d[x]]).into_iter().enumerate() {
-                            let to = ((4 * y + x) * channels + channel) * block.width + place.at;
-                            put(number, seen.as_mut_ptr().add(to), block.width - place.at, false);
+                            put(number, to.add((4 * y + x) * step), block.width - place.at, false);
                         }
                     }
                 }
@@ -310,24 +335,56 @@ impl<E: Element> Winograd<'_, E> {
     #[inline(always)]
     unsafe fn gather_block<V: Lanes<E>>(&mut self, block: &Block, products: &[E]) {
         let [rows, _] = self.size;
+        let step = rows * block.width;
         for row in 0..rows {
             for place in &block.places {
                 // SAFETY: the caller's contract.
                 unsafe {
+                    let from = products.as_ptr().add(row * block.width + place.at);
                     let bias = V::splat(if self.bias.is_empty() { E::zero() } else { self.bias[row] });
                     let mut sums = [[bias; 4]; 2];
                     for x in 0..4 {
                         let mut column = [bias; 4];
                         for (y, number) in column.iter_mut().enumerate() {
-                            *number = V::load(products.as_ptr().add(((4 * y + x) * rows + row) * block.width + place.at));
+                            *number = V::load(from.add((4 * y + x) * step));
                         }
                         let [above, below] = gather(column);
                         (sums[0][x], sums[1][x]) = (above, below);
                     }
-                    for (y, sums) in sums.into_iter().enumerate().take(place.sums[0]) {
-                        let [left, right] = gather(sums);
-                        let to = self.y.data.as_mut_ptr().add(row * self.y.plane + place.to + y * self.squares.pitches[1]);
-                        self.put_row::<V>([left.add(bias), right.add(bias)], to, place.sums[1]);
+                    let ([a, b], [c, d]) = (gather(sums[0]), gather(sums[1]));
+                    let to = row * self.y.plane + place.to;
+                    self.put::<V>([[a.add(bias), b.add(bias)], [c.add(bias), d.add(bias)]], to, place);
+                }
+            }
+        }
+    }
+
+    /// Writes the sums of squares, rows of left and right ones, or what is chosen of them.
+    ///
+    /// # Safety
+    /// As for [`Winograd::blocks`], and there is room for the place's sums from number `to` on.
+    #[inline(always)]
+    unsafe fn put<V: Lanes<E>>(&mut self, [above, below]: [[V; 2]; 2], to: usize, place: &Place) {
+        // SAFETY: the caller's contract.
+        unsafe {
+            let (one, y) = (E::one(), self.y.data.as_mut_ptr().add(to));
+            match &mut self.choice {
+                None => {
+                    self.put_row(above, y, place.sums[1]);
+                    if place.sums[0] > 1 {
+                        self.put_row(below, y.add(self.squares.pitches[1]), place.sums[1]);
+                    }
+                }
+                Some(Choice { has_relu, chosen }) if self.squares.pools => {
+                    let largest = Largest::first(above[0]).or(above[1], one).or(below[0], one + one).or(below[1], one + one + one);
+                    largest.put(*has_relu, [y, chosen.as_mut_ptr().add(to)]);
+                }
+                Some(Choice { has_relu, chosen }) => {
+                    for (i, row) in [above, below].iter().enumerate().take(place.sums[0]) {
+                        for (j, &sum) in row.iter().enumerate().take(place.sums[1]) {
+                            let at = i * self.squares.pitches[1] + j * V::LEN;
+                            Largest::first(sum).put(*has_relu, [y.add(at), chosen.as_mut_ptr().add(to + at)]);
+                        }
                     }
                 }
             }
@@ -387,7 +444,7 @@ mod tests {
             prop_assume!(windows.iter().all(|&windows| windows > 0));
             let windows = windows.map(isize::unsigned_abs);
             let unit = if side_by_side { f64::lanes() } else { 1 };
-            let squares = Squares::new::<f64>(image, padding, windows, &Frame::whole(windows), unit);
+            let squares = Squares::new::<f64>(image, padding, windows, false, unit);
             let (weight, x, bias) = (numbers(rows * channels * 9, 37), numbers(channels * image[0] * image[1], 53), numbers(if has_bias { rows } else { 0 }, 7));
             let (mut prepared, mut room) = (vec![0.0; 16 * rows * channels], vec![0.0; 9 * channels]);
             let filter = Filter { rows, channels, row: 9 * channels, channel: 9 };
@@ -400,7 +457,7 @@ mod tests {
             let all = windows[0] * windows[1];
             let (mut y, mut room) = (vec![1.0; rows * all * unit], vec![f64::NAN; squares.room::<f64>([rows, channels])]);
             let (from, to) = (Planes { data: &lanes[..], plane: plane * unit }, Planes { data: &mut y[..], plane: all * unit });
-            Winograd { squares: &squares, size: [rows, channels], prepared: &prepared, apart: rows * channels, bias: &bias, x: from, y: to, add, room: &mut room }.run();
+            Winograd { squares: &squares, size: [rows, channels], prepared: &prepared, apart: rows * channels, bias: &bias, x: from, y: to, add, choice: None, room: &mut room }.run();
             for (i, got) in y.iter().enumerate() {
                 let (row, at) = (i / unit / all, i / unit % all);
                 let sum = naive(&weight, &x, &squares.frame, [rows, channels], [row, at / windows[1], at % windows[1]], is_turned);

@@ -63,7 +63,7 @@ impl Filters {
     pub(crate) fn new<E: Float>(bank: Bank) -> Self {
         let geometry = &bank.geometry;
         let sight = Sight::new::<E>(geometry, Lie::Row, geometry.output, &Frame::whole(geometry.output));
-        let quick = [Quick::see::<E>(&bank, Lie::Row), Quick::spread::<E>(&bank, Lie::Row)];
+        let quick = [Quick::see::<E>(&bank, Lie::Row, geometry.output, false), Quick::spread::<E>(&bank, Lie::Row)];
         Filters { sight, spread: Spread::new::<E>(geometry, Lie::Row), quick, bank }
     }
 
@@ -191,6 +191,11 @@ impl Lie {
     fn registers<E: Float>(self, columns: usize) -> impl Iterator<Item = core::ops::Range<usize>> {
         let step = if self == Lie::Samples { 1 } else { E::lanes() };
         (0..columns).step_by(step).map(move |begin| begin..(begin + step).min(columns))
+    }
+
+    /// How many registers so many rows and columns make.
+    pub(super) fn registers_of<E: Float>(self, [rows, columns]: [usize; 2]) -> usize {
+        rows * self.registers::<E>(columns).count()
     }
 
     fn place<E: Float>(self, from: usize, to: usize, len: usize) -> Place {

@@ -5,11 +5,13 @@
 //! over go through the layers' own steps, pixels in the lanes; a sample's output has the same bits either way.
 
 use super::conv::{Bank, Lie, Sight, Spread};
+use super::winograd::Quick;
 use super::{Backward, Forward, Gradient, MAX_INPUTS, Step};
 use crate::float::Float;
 use crate::kernels::conv::{Correlate, CorrelateBack, Planes};
 use crate::kernels::frame::Frame;
 use crate::kernels::lanes::{Scatter, Select, add_totals, to_lanes, to_samples};
+use crate::kernels::winograd::Choice;
 use core::ops::Range;
 
 /// What a step is to a [`Stack`].
@@ -45,9 +47,13 @@ struct Level {
     pool: [usize; 2],
     /// The windows of one row of pools.
     sight: Sight,
-    /// All windows that a pool sees, which lie in the frame of `spread`.
+    /// All windows that a pool sees, which lie in `d_frame`.
     back: Sight,
     spread: Spread,
+    /// What needs less multiplications: forward, where each pool is one of its squares or a single number, and back.
+    quick: [Option<Quick>; 2],
+    /// The frame of the gradient of all sums.
+    d_frame: Frame,
 }
 
 impl Level {
@@ -56,9 +62,14 @@ impl Level {
         let pooled = [0, 1].map(|axis| output[axis] / pool[axis] * pool[axis]);
         let of_row = [pool[0], pooled[1]];
         let spread = Spread::new::<E>(&conv.bank.geometry, Lie::Samples);
+        let seen = || Quick::see::<E>(&conv.bank, Lie::Samples, pooled, pool == [2, 2]);
+        let quick = [(pool == [1, 1] || pool == [2, 2]).then(seen).flatten(), Quick::spread::<E>(&conv.bank, Lie::Samples)];
+        let d_frame = quick[1].as_ref().map_or(spread.frame, |quick| quick.squares.frame);
         Level {
             sight: Sight::new::<E>(&conv.bank.geometry, Lie::Samples, of_row, &Frame::whole(of_row)),
-            back: Sight::new::<E>(&conv.bank.geometry, Lie::Samples, pooled, &spread.frame),
+            back: Sight::new::<E>(&conv.bank.geometry, Lie::Samples, pooled, &d_frame),
+            quick,
+            d_frame,
             conv,
             has_relu,
             pool,
@@ -80,21 +91,30 @@ impl Level {
     /// Numbers for each sample of the image in its frame; of the sums of one row of pools; and of the gradient of all sums, in
     /// theirs.
     fn spaces(&self) -> [usize; 3] {
-        let framed = if self.sight.copies { self.conv.bank.channels[0] * self.sight.frame.plane() } else { 0 };
+        let framed = if !self.sight.frame.is_image() { self.conv.bank.channels[0] * self.sight.frame.plane() } else { 0 };
         let of_row = self.conv.bank.of_group()[1] * self.pool[0] * self.output()[1] * self.pool[1];
-        [framed, of_row, self.conv.bank.channels[1] * self.spread.frame.plane()]
+        [framed, of_row, self.conv.bank.channels[1] * self.d_frame.plane()]
+    }
+
+    /// How many numbers of scratch space it wants.
+    fn scratch<E: Float>(&self) -> usize {
+        let [framed, of_row, d_sums] = self.spaces();
+        let quick = self.quick.each_ref().map(|quick| quick.as_ref().map_or(0, Quick::scratch::<E>));
+        ((framed + of_row) * E::lanes()).max(quick[0]).max((framed + d_sums) * E::lanes() + quick[1])
     }
 
     /// The image in its frame.
     fn framed<'a, E: Float>(&self, x: &'a [E], scratch: &'a mut [E]) -> &'a [E] {
-        if !self.sight.copies {
-            return x;
-        }
-        self.sight.frame.fill_lanes(x, scratch);
-        scratch
+        in_frame(&self.sight.frame, x, scratch)
     }
 
     fn forward<E: Float>(&self, params: &[E], x: &[E], [y, chosen]: [&mut [E]; 2], scratch: &mut [E]) {
+        if let [Some(quick), _] = &self.quick {
+            let (framed, scratch) = scratch.split_at_mut(quick.framed());
+            let x = in_frame(&quick.squares.frame, x, framed);
+            let choice = Some(Choice { has_relu: self.has_relu, chosen });
+            return quick.run_lanes(params.split_at(self.conv.params()[0]).into(), x, scratch, y, choice);
+        }
         let (lanes, [height, width], [inputs, outputs]) = (E::lanes(), self.output(), self.conv.bank.of_group());
         let (weight, bias) = params.split_at(self.conv.params()[0]);
         let (framed, sums) = scratch.split_at_mut(self.spaces()[0] * lanes);
@@ -122,11 +142,11 @@ impl Level {
     /// Adds to the gradients of the parameters, and writes that of `x`.
     fn backward<E: Float>(&self, params: &[E], x: &[E], [dy, chosen]: [&[E]; 2], mut to: Back<'_, E>, scratch: &mut [E]) {
         let (lanes, [height, width], [inputs, outputs]) = (E::lanes(), self.output(), self.conv.bank.of_group());
-        let (framed, d_sums) = scratch.split_at_mut(self.spaces()[0] * lanes);
+        let (framed, rest) = scratch.split_at_mut(self.spaces()[0] * lanes);
         let (x, plane) = (self.framed(x, framed), self.sight.frame.plane() * lanes);
-        let d_sums = &mut d_sums[..self.spaces()[2] * lanes];
+        let (d_sums, rest) = rest.split_at_mut(self.spaces()[2] * lanes);
         d_sums.fill(E::zero());
-        let frame = &self.spread.frame;
+        let frame = &self.d_frame;
         for (channel, d_sums) in d_sums.chunks_exact_mut(frame.plane() * lanes).enumerate() {
             for row in 0..height {
                 let at = (channel * height + row) * width * lanes..;
@@ -145,7 +165,7 @@ impl Level {
             let dy = Planes { data: &d_sums[group * outputs * d_plane..], plane: d_plane };
             let x = Planes { data: &x[group * inputs * plane..], plane };
             CorrelateBack { walk: &self.back.walk, filter: self.conv.bank.seeing(), d_weight: &mut d_weight[weights.clone()], x, dy }.run();
-            let Some(dx) = &mut to.dx else { continue };
+            let (Some(dx), [_, None]) = (&mut to.dx, &self.quick) else { continue };
             let pixels = self.conv.bank.geometry.pixels() * lanes;
             for phase in &self.spread.phases {
                 let y = Planes { data: &mut dx[group * inputs * pixels..][..inputs * pixels], plane: pixels };
@@ -153,7 +173,19 @@ impl Level {
                 Correlate { walk, filter, weight, bias: &[], x: dy, y, add: false }.run();
             }
         }
+        if let (Some(dx), [_, Some(quick)]) = (&mut to.dx, &self.quick) {
+            quick.run_lanes([&params[..self.conv.params()[0]], &[]], d_sums, rest, dx, None);
+        }
     }
+}
+
+/// Images of samples side by side in their frame: in `scratch`, or where they are.
+fn in_frame<'a, E: Float>(frame: &Frame, x: &'a [E], scratch: &'a mut [E]) -> &'a [E] {
+    if frame.is_image() {
+        return x;
+    }
+    frame.fill_lanes(x, scratch);
+    scratch
 }
 
 /// Where the gradients go.
@@ -383,10 +415,9 @@ impl<E: Float> Stack<E> {
 
 impl<E: Float> Step<E> for Stack<E> {
     fn scratch(&self) -> usize {
-        let of_level = |level: &Level| level.spaces()[0] + level.spaces()[1].max(level.spaces()[2]);
-        let of_levels = self.levels.iter().map(of_level).max().unwrap_or(0);
+        let of_levels = self.levels.iter().map(Level::scratch::<E>).max().unwrap_or(0);
         let of_layers = self.layers.iter().map(|layer| layer.step.scratch()).max().unwrap_or(0);
-        let in_lanes = (self.width() + 2 * self.widest() + of_levels) * E::lanes();
+        let in_lanes = (self.width() + 2 * self.widest()) * E::lanes() + of_levels;
         let at_rest = 2 * self.widest_of_rest() * (E::lanes() - 1) + of_layers;
         in_lanes.max(at_rest)
     }

@@ -1,68 +1,73 @@
-//! Convolutions of 3 x 3 with less multiplications, one sample at a time.
+//! Convolutions of 3 x 3 with less multiplications.
 
 use super::conv::{Bank, Lie};
 use crate::cpu::storage::{Storage, in_pieces};
 use crate::float::Float;
 use crate::kernels::conv::{Filter, Planes};
-use crate::kernels::frame::Frame;
-use crate::kernels::winograd::{NUMBERS, Prepare, Squares, Winograd};
+use crate::kernels::geometry::Geometry;
+use crate::kernels::winograd::{Choice, NUMBERS, Prepare, Squares, Winograd};
 
 /// Filters of 3 x 3 over images, or their way back, which are filters of 3 x 3 too.
 pub(super) struct Quick {
     pub squares: Squares,
     /// Those of one group.
     filter: Filter,
-    /// How far apart the weights of two groups lie.
+    /// How many weights a group has.
     weights: usize,
     groups: usize,
+    /// Whether a filter's numbers come last first.
     is_turned: bool,
-    /// How many numbers of a channel are written.
-    plane: usize,
+    /// How many numbers of a channel are read, in its frame, and how many are written.
+    planes: [usize; 2],
 }
 
-/// What rows and channels pay for the sums and differences.
+/// What some rows of a group are written to.
+struct To<'a, E> {
+    y: &'a mut [E],
+    add: bool,
+    choice: Option<Choice<'a, E>>,
+}
+
+/// What it takes to see a register of squares, to gather one of sums, and to prepare one of filters, in multiplications of registers.
+const SEE: usize = 60;
+const GATHER: usize = 60;
+const PREPARE: usize = 200;
+/// How many rows are worth a piece of their own.
 const LEAST: usize = 8;
-/// How many squares pay for preparing the filters.
-const SQUARES: usize = 16;
 /// Into how many pieces the rows are cut, so that several threads have something to do.
 const PIECES: usize = 4;
 
 impl Quick {
-    /// What the filters see of images, if it pays.
-    pub(super) fn see<E: Float>(bank: &Bank, lie: Lie) -> Option<Self> {
-        let g = &bank.geometry;
-        Self::new::<E>(bank, bank.seeing(), [g.image, g.output], g.padding.map(|padding| padding as isize), lie)
+    /// What the filters see of images in the first windows, if it pays; with `pools` each square of them becomes one number.
+    pub(super) fn see<E: Float>(bank: &Bank, lie: Lie, windows: [usize; 2], pools: bool) -> Option<Self> {
+        let (g, filter, unit) = (&bank.geometry, bank.seeing(), lie.unit::<E>());
+        let squares = Squares::new::<E>(g.image, g.padding.map(|padding| padding as isize), windows, pools, unit);
+        let written = windows[0] * windows[1] / if pools { 4 } else { 1 } * unit;
+        let pays = is_quick(g) && pays::<E>(&squares, filter, lie.registers_of::<E>(windows));
+        pays.then(|| Self::new(bank, filter, squares, [unit, written]))
     }
 
-    /// The same for the gradient of the images: the gradient of what was seen is seen by the filters the other way round.
+    /// The same for the gradient of the images: the filters see that of what they have seen, the other way round.
     pub(super) fn spread<E: Float>(bank: &Bank, lie: Lie) -> Option<Self> {
-        let g = &bank.geometry;
-        let back = Self::new::<E>(bank, bank.spreading(), [g.output, g.image], g.padding.map(|padding| 2 - padding as isize), lie)?;
-        Some(Quick { is_turned: true, ..back })
+        let (g, filter, unit) = (&bank.geometry, bank.spreading(), lie.unit::<E>());
+        let squares = Squares::new::<E>(g.output, g.padding.map(|padding| 2 - padding as isize), g.image, false, unit);
+        let pays = is_quick(g) && pays::<E>(&squares, filter, lie.registers_of::<E>(g.image));
+        pays.then(|| Quick { is_turned: true, ..Self::new(bank, filter, squares, [unit, g.pixels() * unit]) })
     }
 
-    fn new<E: Float>(bank: &Bank, filter: Filter, [from, to]: [[usize; 2]; 2], padding: [isize; 2], lie: Lie) -> Option<Self> {
-        let g = &bank.geometry;
-        let squares = to[0].div_ceil(2) * to[1].div_ceil(2);
-        let pays = filter.rows.min(filter.channels) >= LEAST && squares >= SQUARES;
-        (g.kernel == [3, 3] && g.stride == [1, 1] && g.dilation == [1, 1] && pays).then(|| Quick {
-            squares: Squares::new::<E>(from, padding, to, &Frame::whole(to), lie.unit::<E>()),
-            filter,
-            weights: bank.weights_of_group(),
-            groups: bank.groups,
-            is_turned: false,
-            plane: to[0] * to[1] * lie.unit::<E>(),
-        })
+    fn new(bank: &Bank, filter: Filter, squares: Squares, [unit, written]: [usize; 2]) -> Self {
+        let planes = [squares.frame.plane() * unit, written];
+        Quick { squares, filter, weights: bank.weights_of_group(), groups: bank.groups, is_turned: false, planes }
     }
 
-    /// How many numbers the prepared filters have.
+    /// How many numbers the prepared filters of a group have.
     fn prepared(&self) -> usize {
-        NUMBERS * self.groups * self.filter.rows * self.filter.channels
+        NUMBERS * self.filter.rows * self.filter.channels
     }
 
-    /// How many numbers the images have in their frames.
-    fn framed(&self) -> usize {
-        self.groups * self.filter.channels * self.squares.frame.plane() + self.squares.slack()
+    /// How many numbers images have in their frames.
+    pub(super) fn framed(&self) -> usize {
+        self.groups * self.filter.channels * self.planes[0] + self.squares.slack()
     }
 
     /// How many rows are done together: several threads share them out.
@@ -70,77 +75,97 @@ impl Quick {
         if threads.is_none() { self.filter.rows } else { self.filter.rows.div_ceil(PIECES).max(LEAST) }
     }
 
+    /// How many numbers there must be room for to do so many rows.
     fn room<E: Float>(&self, rows: usize) -> usize {
         self.squares.room::<E>([rows, self.filter.channels])
     }
 
-    /// The prepared filters, the images in their frames, and what is multiplied.
+    /// The prepared filters, images in their frames, and what is multiplied.
     pub(super) fn scratch<E: Float>(&self) -> usize {
         let [alone, shared] = [None, Some(1)].map(|threads| {
             let piece = self.piece(threads);
             self.filter.rows.div_ceil(piece) * self.room::<E>(piece)
         });
-        self.prepared() + self.framed() + alone.max(shared)
-    }
-
-    /// The filters of a group, prepared: so many numbers of each.
-    fn of_group(&self) -> usize {
-        self.filter.rows * self.filter.channels
-    }
-
-    /// The sums of images and the bias of each row or, with `add`, added to what is there.
-    pub(super) fn run<E: Float>(&self, threads: Option<usize>, [weight, bias]: [&[E]; 2], x: &[E], scratch: &mut [E], add: bool, y: &mut [E]) {
-        let Filter { rows, channels, .. } = self.filter;
-        let (prepared, rest) = scratch.split_at_mut(self.prepared());
-        let (framed, room) = rest.split_at_mut(self.framed());
-        self.prepare(weight, prepared, room);
-        let (image, plane) = (self.squares.frame.image, self.squares.frame.plane());
-        let samples = x.chunks_exact(self.groups * channels * image[0] * image[1]).zip(y.chunks_exact_mut(self.groups * rows * self.plane));
-        for (x, y) in samples {
-            self.squares.frame.fill(x, framed);
-            for (group, y) in y.chunks_exact_mut(rows * self.plane).enumerate() {
-                let bias = if bias.is_empty() { bias } else { &bias[group * rows..][..rows] };
-                let x = Planes { data: &framed[group * channels * plane..], plane };
-                self.group(threads, [&prepared[group * NUMBERS * self.of_group()..], bias], x, room, add, y);
-            }
-        }
+        self.groups * self.prepared() + self.framed() + alone.max(shared)
     }
 
     fn prepare<E: Float>(&self, weight: &[E], prepared: &mut [E], room: &mut [E]) {
-        for (weight, prepared) in weight.chunks(self.weights).zip(prepared.chunks_exact_mut(NUMBERS * self.of_group())) {
+        for (weight, prepared) in weight.chunks(self.weights).zip(prepared.chunks_exact_mut(self.prepared())) {
             Prepare { filter: self.filter, weight, is_turned: self.is_turned, prepared, room }.run();
         }
     }
 
-    /// One group of one sample.
-    fn group<E: Float>(
-        &self,
-        threads: Option<usize>,
-        [prepared, bias]: [&[E]; 2],
-        x: Planes<&[E]>,
-        room: &mut [E],
-        add: bool,
-        y: &mut [E],
-    ) {
-        let (channels, piece) = (self.filter.channels, self.piece(threads));
-        let (of_piece, room) = (self.room::<E>(piece), Storage::new(room));
-        in_pieces(threads.unwrap_or(1), y, piece * self.plane, &|first, y| {
-            let (row, rows) = (first / self.plane, y.len() / self.plane);
-            let begin = row / piece * of_piece;
-            // SAFETY: each piece has a room of its own.
-            let room = unsafe { room.write(begin..begin + of_piece) };
-            Winograd {
-                squares: &self.squares,
-                size: [rows, channels],
-                prepared: &prepared[row * channels..],
-                apart: self.of_group(),
-                bias: if bias.is_empty() { bias } else { &bias[row..row + rows] },
-                x,
-                y: Planes { data: y, plane: self.plane },
-                add,
-                room,
+    /// The sums of images and the bias of each channel or, with `add`, added to what is there.
+    pub(super) fn run<E: Float>(&self, threads: Option<usize>, [weight, bias]: [&[E]; 2], x: &[E], scratch: &mut [E], add: bool, y: &mut [E]) {
+        let (prepared, rest) = scratch.split_at_mut(self.groups * self.prepared());
+        let (framed, room) = rest.split_at_mut(self.framed());
+        self.prepare(weight, prepared, room);
+        let ([height, width], of_group) = (self.squares.frame.image, self.filter.rows * self.planes[1]);
+        let samples = x.chunks_exact(self.groups * self.filter.channels * height * width).zip(y.chunks_exact_mut(self.groups * of_group));
+        let (piece, room) = (self.piece(threads), Storage::new(room));
+        let of_piece = self.room::<E>(piece);
+        for (x, y) in samples {
+            self.squares.frame.fill(x, framed);
+            for (group, y) in y.chunks_exact_mut(of_group).enumerate() {
+                in_pieces(threads.unwrap_or(1), y, piece * self.planes[1], &|first, y| {
+                    let first = first / self.planes[1];
+                    let begin = first / piece * of_piece;
+                    // SAFETY: each piece has a room of its own.
+                    let room = unsafe { room.write(begin..begin + of_piece) };
+                    self.rows([group, first], [prepared, bias, framed], To { y, add, choice: None }, room);
+                });
             }
-            .run();
-        });
+        }
     }
+
+    /// The same for samples side by side, which are in their frames; where squares are pooled, with a choice for all of them.
+    pub(super) fn run_lanes<E: Float>(
+        &self,
+        [weight, bias]: [&[E]; 2],
+        framed: &[E],
+        scratch: &mut [E],
+        y: &mut [E],
+        choice: Option<Choice<'_, E>>,
+    ) {
+        let (prepared, room) = scratch.split_at_mut(self.groups * self.prepared());
+        self.prepare(weight, prepared, room);
+        let of_group = self.filter.rows * self.planes[1];
+        let mut choice = choice.map(|Choice { has_relu, chosen }| (has_relu, chosen.chunks_exact_mut(of_group)));
+        for (group, y) in y.chunks_exact_mut(of_group).enumerate() {
+            let choice = choice.as_mut().and_then(|(has_relu, chosen)| Some(Choice { has_relu: *has_relu, chosen: chosen.next()? }));
+            self.rows([group, 0], [prepared, bias, framed], To { y, add: false, choice }, room);
+        }
+    }
+
+    /// As many rows of a group as there is room for, from `first` on.
+    fn rows<E: Float>(&self, [group, first]: [usize; 2], [prepared, bias, framed]: [&[E]; 3], to: To<'_, E>, room: &mut [E]) {
+        let Filter { rows: all, channels, .. } = self.filter;
+        let (rows, [read, written]) = (to.y.len() / self.planes[1], self.planes);
+        let begin = group * all + first;
+        Winograd {
+            squares: &self.squares,
+            size: [rows, channels],
+            prepared: &prepared[group * self.prepared() + first * channels..],
+            apart: all * channels,
+            bias: if bias.is_empty() { bias } else { &bias[begin..begin + rows] },
+            x: Planes { data: &framed[group * channels * read..], plane: read },
+            y: Planes { data: to.y, plane: written },
+            add: to.add,
+            choice: to.choice,
+            room,
+        }
+        .run();
+    }
+}
+
+/// Whether squares of windows see squares of the image.
+fn is_quick(g: &Geometry) -> bool {
+    g.kernel == [3, 3] && g.stride == [1, 1] && g.dilation == [1, 1]
+}
+
+/// Whether it takes less for one sample than to see so many registers of windows tap by tap.
+fn pays<E: Float>(squares: &Squares, Filter { rows, channels, .. }: Filter, windows: usize) -> bool {
+    let [seen, multiplied] = squares.registers::<E>();
+    let around = seen * (SEE * channels + GATHER * rows) + PREPARE * rows * channels.div_ceil(E::lanes());
+    NUMBERS * rows * channels * multiplied + around < 9 * rows * channels * windows
 }
