@@ -20,6 +20,17 @@ pub(crate) const NUMBERS: usize = 16;
 /// How many numbers a filter has.
 const TAPS: usize = 9;
 
+/// How many numbers lie between two matrices of the sixteen: a line of the cache. Were they a power of two apart, what is written to
+/// all of them would want the same few places of the cache.
+const fn gap<E>() -> usize {
+    64 / size_of::<E>()
+}
+
+/// How far apart two of the sixteen matrices of so many numbers lie.
+pub(crate) const fn apart<E>(numbers: usize) -> usize {
+    numbers + gap::<E>()
+}
+
 /// A register of squares: where their first number lies in the image, and where their first sums lie.
 #[derive(Clone, Copy, Debug)]
 struct Place {
@@ -106,11 +117,11 @@ impl Squares {
     /// How many numbers there must be room for, to correlate images of so many channels, `[rows, channels]`.
     pub(crate) fn room<E: Element>(&self, [rows, channels]: [usize; 2]) -> usize {
         let width = self.blocks.iter().map(|block| block.width).max().unwrap_or(0);
-        NUMBERS * (rows + channels) * width + E::lanes()
+        NUMBERS * (apart::<E>(rows * width) + apart::<E>(channels * width)) + E::lanes()
     }
 }
 
-/// Filters as they are multiplied, `[16, rows, channels]`: `G g Gᵀ` of each.
+/// Filters as they are multiplied, sixteen matrices `[rows, channels]`: `G g Gᵀ` of each.
 pub(crate) struct Prepare<'a, E> {
     pub filter: Filter,
     pub weight: &'a [E],
@@ -126,7 +137,7 @@ impl<E: Element> Prepare<'_, E> {
     pub(crate) fn run(self) {
         let Filter { rows, channels, row, channel } = self.filter;
         assert!(rows > 0 && channels > 0 && self.weight.len() >= (rows - 1) * row + (channels - 1) * channel + TAPS, "numbers of all filters");
-        assert!(self.prepared.len() == NUMBERS * rows * channels && self.room.len() >= E::lanes().max(TAPS) * channels, "room for the prepared filters");
+        assert!(self.prepared.len() == NUMBERS * apart::<E>(rows * channels) && self.room.len() >= E::lanes().max(TAPS) * channels, "room for the prepared filters");
         E::run(self);
     }
 }
@@ -156,7 +167,7 @@ impl<E: Element> Kernel<E> for Prepare<'_, E> {
                     let [a, b, c] = [spread(g[0], half), spread(g[1], half), spread(g[2], half)];
                     for x in 0..4 {
                         for (y, of_square) in spread([a[x], b[x], c[x]], half).into_iter().enumerate() {
-                            let to = ((4 * y + x) * rows + i) * channels + first;
+                            let to = (4 * y + x) * apart::<E>(rows * channels) + i * channels + first;
                             put(of_square, self.prepared.as_mut_ptr().add(to), n, false);
                         }
                     }
@@ -267,14 +278,14 @@ impl<E: Element> Winograd<'_, E> {
     unsafe fn blocks<V: Lanes<E>, const ROWS: usize, const REGS: usize>(mut self) {
         let ([rows, channels], room) = (self.size, core::mem::take(&mut self.room));
         for block in &self.squares.blocks {
-            let [of_filters, of_squares] = [rows, channels].map(|height| height * block.width);
+            let [of_filters, of_squares] = [rows, channels].map(|height| apart::<E>(height * block.width));
             let (seen, products) = room.split_at_mut(NUMBERS * of_squares);
             // SAFETY: the caller's contract; there is room for the numbers of all channels and of all rows.
             unsafe {
                 self.see_block::<V>(block, seen);
                 for number in 0..NUMBERS {
-                    let factors = [&self.prepared[number * self.apart..][..rows * channels], &seen[number * of_squares..][..of_squares]];
-                    let product = &mut products[number * of_filters..][..of_filters];
+                    let factors = [&self.prepared[number * self.apart..][..rows * channels], &seen[number * of_squares..][..channels * block.width]];
+                    let product = &mut products[number * of_filters..][..rows * block.width];
                     one_panel::<E, V, ROWS, REGS>(Size { m: rows, n: block.width, k: channels }, factors, product);
                 }
                 self.gather_block::<V>(block, products);
@@ -282,14 +293,14 @@ impl<E: Element> Winograd<'_, E> {
         }
     }
 
-    /// What squares see, `[16, channels, width]`.
+    /// What squares see, sixteen matrices `[channels, width]`.
     ///
     /// # Safety
     /// As for [`Winograd::blocks`], and `seen` has so many numbers.
     #[inline(always)]
     unsafe fn see_block<V: Lanes<E>>(&self, block: &Block, seen: &mut [E]) {
         let [_, channels] = self.size;
-        let step = channels * block.width;
+        let step = apart::<E>(channels * block.width);
         for channel in 0..channels {
             for place in &block.places {
                 // SAFETY: the caller's contract.
@@ -328,14 +339,14 @@ impl<E: Element> Winograd<'_, E> {
         }
     }
 
-    /// The sums of squares, of their products `[16, rows, width]`.
+    /// The sums of squares, of their products, sixteen matrices `[rows, width]`.
     ///
     /// # Safety
     /// As for [`Winograd::blocks`], and `products` has so many numbers and a register behind them.
     #[inline(always)]
     unsafe fn gather_block<V: Lanes<E>>(&mut self, block: &Block, products: &[E]) {
         let [rows, _] = self.size;
-        let step = rows * block.width;
+        let step = apart::<E>(rows * block.width);
         for row in 0..rows {
             for place in &block.places {
                 // SAFETY: the caller's contract.
@@ -446,7 +457,7 @@ mod tests {
             let unit = if side_by_side { f64::lanes() } else { 1 };
             let squares = Squares::new::<f64>(image, padding, windows, false, unit);
             let (weight, x, bias) = (numbers(rows * channels * 9, 37), numbers(channels * image[0] * image[1], 53), numbers(if has_bias { rows } else { 0 }, 7));
-            let (mut prepared, mut room) = (vec![0.0; 16 * rows * channels], vec![0.0; 9 * channels]);
+            let (mut prepared, mut room) = (vec![0.0; 16 * apart::<f64>(rows * channels)], vec![0.0; 16 * channels]);
             let filter = Filter { rows, channels, row: 9 * channels, channel: 9 };
             Prepare { filter, weight: &weight, is_turned, prepared: &mut prepared, room: &mut room }.run();
             let plane = squares.frame.plane();
@@ -457,7 +468,7 @@ mod tests {
             let all = windows[0] * windows[1];
             let (mut y, mut room) = (vec![1.0; rows * all * unit], vec![f64::NAN; squares.room::<f64>([rows, channels])]);
             let (from, to) = (Planes { data: &lanes[..], plane: plane * unit }, Planes { data: &mut y[..], plane: all * unit });
-            Winograd { squares: &squares, size: [rows, channels], prepared: &prepared, apart: rows * channels, bias: &bias, x: from, y: to, add, choice: None, room: &mut room }.run();
+            Winograd { squares: &squares, size: [rows, channels], prepared: &prepared, apart: apart::<f64>(rows * channels), bias: &bias, x: from, y: to, add, choice: None, room: &mut room }.run();
             for (i, got) in y.iter().enumerate() {
                 let (row, at) = (i / unit / all, i / unit % all);
                 let sum = naive(&weight, &x, &squares.frame, [rows, channels], [row, at / windows[1], at % windows[1]], is_turned);

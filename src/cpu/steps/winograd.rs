@@ -5,7 +5,7 @@ use crate::cpu::storage::{Storage, in_pieces};
 use crate::float::Float;
 use crate::kernels::conv::{Filter, Planes};
 use crate::kernels::geometry::Geometry;
-use crate::kernels::winograd::{Choice, NUMBERS, Prepare, Squares, Winograd};
+use crate::kernels::winograd::{Choice, NUMBERS, Prepare, Squares, Winograd, apart};
 
 /// Filters of 3 x 3 over images, or their way back, which are filters of 3 x 3 too.
 pub(super) struct Quick {
@@ -61,8 +61,8 @@ impl Quick {
     }
 
     /// How many numbers the prepared filters of a group have.
-    fn prepared(&self) -> usize {
-        NUMBERS * self.filter.rows * self.filter.channels
+    fn prepared<E: Float>(&self) -> usize {
+        NUMBERS * apart::<E>(self.filter.rows * self.filter.channels)
     }
 
     /// How many numbers images have in their frames.
@@ -86,18 +86,18 @@ impl Quick {
             let piece = self.piece(threads);
             self.filter.rows.div_ceil(piece) * self.room::<E>(piece)
         });
-        self.groups * self.prepared() + self.framed() + alone.max(shared)
+        self.groups * self.prepared::<E>() + self.framed() + alone.max(shared)
     }
 
     fn prepare<E: Float>(&self, weight: &[E], prepared: &mut [E], room: &mut [E]) {
-        for (weight, prepared) in weight.chunks(self.weights).zip(prepared.chunks_exact_mut(self.prepared())) {
+        for (weight, prepared) in weight.chunks(self.weights).zip(prepared.chunks_exact_mut(self.prepared::<E>())) {
             Prepare { filter: self.filter, weight, is_turned: self.is_turned, prepared, room }.run();
         }
     }
 
     /// The sums of images and the bias of each channel or, with `add`, added to what is there.
     pub(super) fn run<E: Float>(&self, threads: Option<usize>, [weight, bias]: [&[E]; 2], x: &[E], scratch: &mut [E], add: bool, y: &mut [E]) {
-        let (prepared, rest) = scratch.split_at_mut(self.groups * self.prepared());
+        let (prepared, rest) = scratch.split_at_mut(self.groups * self.prepared::<E>());
         let (framed, room) = rest.split_at_mut(self.framed());
         self.prepare(weight, prepared, room);
         let ([height, width], of_group) = (self.squares.frame.image, self.filter.rows * self.planes[1]);
@@ -127,7 +127,7 @@ impl Quick {
         y: &mut [E],
         choice: Option<Choice<'_, E>>,
     ) {
-        let (prepared, room) = scratch.split_at_mut(self.groups * self.prepared());
+        let (prepared, room) = scratch.split_at_mut(self.groups * self.prepared::<E>());
         self.prepare(weight, prepared, room);
         let of_group = self.filter.rows * self.planes[1];
         let mut choice = choice.map(|Choice { has_relu, chosen }| (has_relu, chosen.chunks_exact_mut(of_group)));
@@ -145,8 +145,8 @@ impl Quick {
         Winograd {
             squares: &self.squares,
             size: [rows, channels],
-            prepared: &prepared[group * self.prepared() + first * channels..],
-            apart: all * channels,
+            prepared: &prepared[group * self.prepared::<E>() + first * channels..],
+            apart: apart::<E>(all * channels),
             bias: if bias.is_empty() { bias } else { &bias[begin..begin + rows] },
             x: Planes { data: &framed[group * channels * read..], plane: read },
             y: Planes { data: to.y, plane: written },
