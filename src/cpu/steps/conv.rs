@@ -1,6 +1,6 @@
 //! Convolution and its transpose, one sample at a time.
 
-use super::winograd::Quick;
+use super::winograd::{Quick, QuickBack};
 use super::{Backward, Forward, Step};
 use crate::cpu::storage::in_pieces;
 use crate::float::Float;
@@ -57,6 +57,7 @@ pub(crate) struct Filters {
     spread: Spread,
     /// What needs less multiplications: to see, and to spread.
     quick: [Option<Quick>; 2],
+    quick_back: Option<QuickBack>,
 }
 
 impl Filters {
@@ -64,7 +65,7 @@ impl Filters {
         let geometry = &bank.geometry;
         let sight = Sight::new::<E>(geometry, Lie::Row, geometry.output, &Frame::whole(geometry.output));
         let quick = [Quick::see::<E>(&bank, Lie::Row, geometry.output, false), Quick::spread::<E>(&bank, Lie::Row)];
-        Filters { sight, spread: Spread::new::<E>(geometry, Lie::Row), quick, bank }
+        Filters { sight, spread: Spread::new::<E>(geometry, Lie::Row), quick, quick_back: QuickBack::new::<E>(&bank), bank }
     }
 
     /// The images in their frames, and what lies `stride` apart in `x` before it is put there.
@@ -72,7 +73,8 @@ impl Filters {
         let x = self.bank.channels[0] * self.sight.frame.plane();
         let y = self.bank.channels[1] * self.spread.frame.plane() + self.bank.channels[0] * self.spread.plane();
         let quick = self.quick.iter().flatten().map(Quick::scratch::<E>).max().unwrap_or(0);
-        (x.max(y) + E::lanes()).max(quick)
+        let quick_back = self.quick_back.as_ref().map_or(0, QuickBack::scratch::<E>);
+        (x.max(y) + E::lanes()).max(quick).max(quick_back)
     }
 
     /// What the filters see of images, and the bias of each channel: `y = W x + b` or, with `add`, `y += W x + b`.
@@ -131,6 +133,9 @@ impl Filters {
 
     /// Adds the gradient of the weight over the samples: `Σ y x`, tap by tap.
     fn correlate<E: Float>(&self, threads: Option<usize>, x: &[E], y: &[E], scratch: &mut [E], d_weight: &mut [E]) {
+        if let Some(quick) = &self.quick_back {
+            return quick.run(threads, x, y, scratch, d_weight);
+        }
         let ([inputs, outputs], windows) = (self.bank.of_group(), self.bank.geometry.windows());
         let samples = x.chunks_exact(self.bank.channels[0] * self.bank.geometry.pixels()).zip(y.chunks_exact(self.bank.channels[1] * windows));
         for (x, y) in samples {

@@ -5,7 +5,8 @@ use crate::cpu::storage::{Storage, in_pieces};
 use crate::float::Float;
 use crate::kernels::conv::{Filter, Planes};
 use crate::kernels::geometry::Geometry;
-use crate::kernels::winograd::{Choice, NUMBERS, Prepare, Squares, Winograd, apart};
+use crate::kernels::winograd::{Choice, Fold, NUMBERS, Prepare, Purpose, Squares, Winograd, WinogradBack, apart};
+use core::ops::Range;
 
 /// Filters of 3 x 3 over images, or their way back, which are filters of 3 x 3 too.
 pub(super) struct Quick {
@@ -32,6 +33,9 @@ struct To<'a, E> {
 const SEE: usize = 60;
 const GATHER: usize = 60;
 const PREPARE: usize = 200;
+/// And what it takes to see a register of gradients, and to fold one of filters.
+const SCATTER: usize = 60;
+const FOLD: usize = 250;
 /// How many rows are worth a piece of their own.
 const LEAST: usize = 8;
 /// Into how many pieces the rows are cut, so that several threads have something to do.
@@ -41,7 +45,7 @@ impl Quick {
     /// What the filters see of images in the first windows, if it pays; with `pools` each square of them becomes one number.
     pub(super) fn see<E: Float>(bank: &Bank, lie: Lie, windows: [usize; 2], pools: bool) -> Option<Self> {
         let (g, filter, unit) = (&bank.geometry, bank.seeing(), lie.unit::<E>());
-        let squares = Squares::new::<E>(g.image, g.padding.map(|padding| padding as isize), windows, pools, unit);
+        let squares = Squares::new::<E>(g.image, g.padding.map(|padding| padding as isize), windows, unit, if pools { Purpose::Pools } else { Purpose::Sums });
         let written = windows[0] * windows[1] / if pools { 4 } else { 1 } * unit;
         let pays = is_quick(g) && pays::<E>(&squares, filter, lie.registers_of::<E>(windows));
         pays.then(|| Self::new(bank, filter, squares, [unit, written]))
@@ -50,7 +54,7 @@ impl Quick {
     /// The same for the gradient of the images: the filters see that of what they have seen, the other way round.
     pub(super) fn spread<E: Float>(bank: &Bank, lie: Lie) -> Option<Self> {
         let (g, filter, unit) = (&bank.geometry, bank.spreading(), lie.unit::<E>());
-        let squares = Squares::new::<E>(g.output, g.padding.map(|padding| 2 - padding as isize), g.image, false, unit);
+        let squares = Squares::new::<E>(g.output, g.padding.map(|padding| 2 - padding as isize), g.image, unit, Purpose::Sums);
         let pays = is_quick(g) && pays::<E>(&squares, filter, lie.registers_of::<E>(g.image));
         pays.then(|| Quick { is_turned: true, ..Self::new(bank, filter, squares, [unit, g.pixels() * unit]) })
     }
@@ -70,11 +74,6 @@ impl Quick {
         self.groups * self.filter.channels * self.planes[0] + self.squares.slack()
     }
 
-    /// How many rows are done together: several threads share them out.
-    fn piece(&self, threads: Option<usize>) -> usize {
-        if threads.is_none() { self.filter.rows } else { self.filter.rows.div_ceil(PIECES).max(LEAST) }
-    }
-
     /// How many numbers there must be room for to do so many rows.
     fn room<E: Float>(&self, rows: usize) -> usize {
         self.squares.room::<E>([rows, self.filter.channels])
@@ -83,7 +82,7 @@ impl Quick {
     /// The prepared filters, images in their frames, and what is multiplied.
     pub(super) fn scratch<E: Float>(&self) -> usize {
         let [alone, shared] = [None, Some(1)].map(|threads| {
-            let piece = self.piece(threads);
+            let piece = piece(self.filter.rows, threads);
             self.filter.rows.div_ceil(piece) * self.room::<E>(piece)
         });
         self.groups * self.prepared::<E>() + self.framed() + alone.max(shared)
@@ -102,7 +101,7 @@ impl Quick {
         self.prepare(weight, prepared, room);
         let ([height, width], of_group) = (self.squares.frame.image, self.filter.rows * self.planes[1]);
         let samples = x.chunks_exact(self.groups * self.filter.channels * height * width).zip(y.chunks_exact_mut(self.groups * of_group));
-        let (piece, room) = (self.piece(threads), Storage::new(room));
+        let (piece, room) = (piece(self.filter.rows, threads), Storage::new(room));
         let of_piece = self.room::<E>(piece);
         for (x, y) in samples {
             self.squares.frame.fill(x, framed);
@@ -158,6 +157,96 @@ impl Quick {
     }
 }
 
+/// The gradient of filters of 3 x 3.
+pub(super) struct QuickBack {
+    squares: Squares,
+    /// Those of one group.
+    filter: Filter,
+    groups: usize,
+    /// How many numbers of a channel are read, in its frame, and how many there are of what was seen.
+    planes: [usize; 2],
+}
+
+impl QuickBack {
+    /// Of what filters see along the rows of images, if it pays.
+    pub(super) fn new<E: Float>(bank: &Bank) -> Option<Self> {
+        let (g, filter) = (&bank.geometry, bank.seeing());
+        let squares = Squares::new::<E>(g.image, g.padding.map(|padding| padding as isize), g.output, 1, Purpose::Gradient);
+        let pays = is_quick(g) && pays_back::<E>(&squares, filter, Lie::Row.registers_of::<E>(g.output));
+        let planes = [squares.frame.plane(), g.windows()];
+        pays.then(|| QuickBack { squares, filter, groups: bank.groups, planes })
+    }
+
+    /// How many numbers images have in their frames.
+    fn framed(&self) -> usize {
+        self.groups * self.filter.channels * self.planes[0] + self.squares.slack()
+    }
+
+    /// How many numbers the gradients of so many prepared filters have, and how many there must be room for.
+    fn spaces<E: Float>(&self, rows: usize) -> [usize; 2] {
+        let channels = self.filter.channels;
+        [NUMBERS * apart::<E>(rows * channels), self.squares.room::<E>([rows, channels]).max(2 * NUMBERS * channels)]
+    }
+
+    /// Images in their frames, the gradients of prepared filters, and what is multiplied.
+    pub(super) fn scratch<E: Float>(&self) -> usize {
+        let of = |threads| {
+            let piece = piece(self.filter.rows, threads);
+            let [gradients, room] = self.spaces::<E>(piece);
+            self.filter.rows.div_ceil(piece) * (self.groups * gradients + room)
+        };
+        self.framed() + usize::max(of(None), of(Some(1)))
+    }
+
+    /// Adds the gradient of the weight over the samples.
+    pub(super) fn run<E: Float>(&self, threads: Option<usize>, x: &[E], dy: &[E], scratch: &mut [E], d_weight: &mut [E]) {
+        let (Filter { rows, channels, row, .. }, [height, width]) = (self.filter, self.squares.frame.image);
+        let piece = piece(rows, threads);
+        let [of_piece, of_room] = self.spaces::<E>(piece);
+        let of_group = rows.div_ceil(piece) * of_piece;
+        let (framed, rest) = scratch.split_at_mut(self.framed());
+        let (gradients, room) = rest.split_at_mut(self.groups * of_group);
+        let (room, threads) = (Storage::new(room), threads.unwrap_or(1));
+        // SAFETY: each piece has a room of its own.
+        let room_of = |i: usize| unsafe { room.write(i * of_room..(i + 1) * of_room) };
+        // What lies behind the frames is read, too, and multiplied with zeros.
+        framed[self.groups * channels * self.planes[0]..].fill(E::zero());
+        let samples = x.chunks_exact(self.groups * channels * height * width).zip(dy.chunks_exact(self.groups * rows * self.planes[1]));
+        for (i, (x, dy)) in samples.enumerate() {
+            self.squares.frame.fill(x, framed);
+            let groups = gradients.chunks_exact_mut(of_group).zip(dy.chunks_exact(rows * self.planes[1]));
+            for (group, (gradients, dy)) in groups.enumerate() {
+                let x = Planes { data: &framed[group * channels * self.planes[0]..], plane: self.planes[0] };
+                in_pieces(threads, gradients, of_piece, &|first, gradients| {
+                    let of_rows = self.rows_of(first / of_piece, piece);
+                    let (squares, size) = (&self.squares, [of_rows.len(), channels]);
+                    let d_prepared = &mut gradients[..self.spaces::<E>(of_rows.len())[0]];
+                    let dy = Planes { data: &dy[of_rows.start * self.planes[1]..], plane: self.planes[1] };
+                    WinogradBack { squares, size, x, dy, d_prepared, add: i > 0, room: room_of(first / of_piece) }.run();
+                });
+            }
+        }
+        for (d_weight, gradients) in d_weight.chunks_exact_mut(rows * row).zip(gradients.chunks_exact(of_group)) {
+            in_pieces(threads, d_weight, piece * row, &|first, d_weight| {
+                let i = first / row / piece;
+                let rows = self.rows_of(i, piece).len();
+                let d_prepared = &gradients[i * of_piece..][..self.spaces::<E>(rows)[0]];
+                Fold { filter: Filter { rows, ..self.filter }, d_prepared, d_weight, room: room_of(i) }.run();
+            });
+        }
+    }
+
+    /// Which rows a piece has.
+    fn rows_of(&self, i: usize, piece: usize) -> Range<usize> {
+        i * piece..((i + 1) * piece).min(self.filter.rows)
+    }
+}
+
+/// How many rows are done together: several threads share them out.
+fn piece(rows: usize, threads: Option<usize>) -> usize {
+    if threads.is_none() { rows } else { rows.div_ceil(PIECES).max(LEAST) }
+}
+
 /// Whether squares of windows see squares of the image.
 fn is_quick(g: &Geometry) -> bool {
     g.kernel == [3, 3] && g.stride == [1, 1] && g.dilation == [1, 1]
@@ -168,4 +257,11 @@ fn pays<E: Float>(squares: &Squares, Filter { rows, channels, .. }: Filter, wind
     let [seen, multiplied] = squares.registers::<E>();
     let around = seen * (SEE * channels + GATHER * rows) + PREPARE * rows * channels.div_ceil(E::lanes());
     NUMBERS * rows * channels * multiplied + around < 9 * rows * channels * windows
+}
+
+/// The same for the gradient of the filters. The sums over the lanes, or what is copied so that there are none, take a third more.
+fn pays_back<E: Float>(squares: &Squares, Filter { rows, channels, .. }: Filter, windows: usize) -> bool {
+    let [seen, multiplied] = squares.registers::<E>();
+    let around = seen * (SEE * channels + SCATTER * rows) + FOLD * rows * channels.div_ceil(E::lanes());
+    NUMBERS * rows * channels * multiplied * 4 / 3 + around < 9 * rows * channels * windows
 }
