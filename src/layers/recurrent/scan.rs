@@ -374,23 +374,38 @@ impl<C: Cell<G, S, K>, E: Float, P: Fn(usize) -> bool, const G: usize, const S: 
                 after.copy_from_slice(before);
                 continue;
             }
-            let (x, kept) = (row(self.x, sample, G * hidden), row_mut(self.kept, sample, K * hidden));
-            for unit in (0..hidden).step_by(BLOCK) {
-                let n = BLOCK.min(hidden - unit);
-                let x = read::<E, G>(x, hidden, unit, n);
-                let r = if C::GATES_SEE_SUMS { [[E::zero(); BLOCK]; G] } else { read(row(self.r, sample, G * hidden), hidden, unit, n) };
-                let before = read::<E, S>(before, hidden, unit, n);
-                let (mut states, mut keeps) = ([[E::zero(); BLOCK]; S], [[E::zero(); BLOCK]; K]);
-                for i in 0..BLOCK {
-                    let (state, keep) = C::forward(column(&x, i), column(&r, i), column(&before, i));
-                    put_column(&mut states, i, state);
-                    put_column(&mut keeps, i, keep);
-                }
-                write(&states, after, hidden, unit, n);
-                write(&keeps, kept, hidden, unit, n);
+            let x = row(self.x, sample, G * hidden);
+            let r = if C::GATES_SEE_SUMS { &[] } else { row(self.r, sample, G * hidden) };
+            let kept = row_mut(self.kept, sample, K * hidden);
+            let (whole, rest) = Units::of(hidden);
+            for units in whole {
+                advance::<C, E, G, S, K>(units, [x, r, before], [&mut *after, &mut *kept]);
+            }
+            if let Some(units) = rest {
+                advance::<C, E, G, S, K>(units, [x, r, before], [after, kept]);
             }
         }
     }
+}
+
+/// Some units of a sample one step on.
+#[inline(always)]
+fn advance<C: Cell<G, S, K>, E: Float, const G: usize, const S: usize, const K: usize>(
+    units: Units,
+    [x, r, before]: [&[E]; 3],
+    [after, kept]: [&mut [E]; 2],
+) {
+    let x = units.read::<E, G>(x);
+    let r = if C::GATES_SEE_SUMS { [[E::zero(); BLOCK]; G] } else { units.read(r) };
+    let before = units.read::<E, S>(before);
+    let (mut states, mut keeps) = ([[E::zero(); BLOCK]; S], [[E::zero(); BLOCK]; K]);
+    for i in 0..BLOCK {
+        let (state, keep) = C::forward(column(&x, i), column(&r, i), column(&before, i));
+        put_column(&mut states, i, state);
+        put_column(&mut keeps, i, keep);
+    }
+    units.write(&states, after);
+    units.write(&keeps, kept);
 }
 
 /// All samples one step back; the gradients of the states behind the step become those of the states before it, but for what
@@ -420,48 +435,80 @@ impl<C: Cell<G, S, K>, E: Float, P: Fn(usize) -> bool, const G: usize, const S: 
                 continue;
             }
             let (kept, before) = (row(self.kept, sample, K * hidden), row(self.before, sample, S * hidden));
-            for unit in (0..hidden).step_by(BLOCK) {
-                let n = BLOCK.min(hidden - unit);
-                let (kept, before) = (read::<E, K>(kept, hidden, unit, n), read::<E, S>(before, hidden, unit, n));
-                let mut d = read::<E, S>(d_state, hidden, unit, n);
-                let (mut x, mut r) = ([[E::zero(); BLOCK]; G], [[E::zero(); BLOCK]; G]);
-                for i in 0..BLOCK {
-                    let slopes = C::backward(column(&kept, i), column(&before, i), column(&d, i));
-                    put_column(&mut x, i, slopes.x);
-                    put_column(&mut r, i, slopes.r);
-                    put_column(&mut d, i, slopes.before);
-                }
-                write(&x, d_x, hidden, unit, n);
-                if !C::GATES_SEE_SUMS {
-                    write(&r, d_r, hidden, unit, n);
-                }
-                write(&d, d_state, hidden, unit, n);
+            let (whole, rest) = Units::of(hidden);
+            for units in whole {
+                retreat::<C, E, G, S, K>(units, [kept, before], [&mut *d_x, &mut *d_r, &mut *d_state]);
+            }
+            if let Some(units) = rest {
+                retreat::<C, E, G, S, K>(units, [kept, before], [d_x, d_r, d_state]);
             }
         }
     }
 }
 
-/// A block of units of each of `N` runs of numbers; behind the `n` that are there, zeros.
+/// Some units of a sample one step back.
 #[inline(always)]
-fn read<E: Float, const N: usize>(row: &[E], hidden: usize, unit: usize, n: usize) -> [[E; BLOCK]; N] {
-    let mut block = [[E::zero(); BLOCK]; N];
-    for (i, to) in block.iter_mut().enumerate() {
-        let from = &row[i * hidden + unit..][..n];
-        match <&[E; BLOCK]>::try_from(from) {
-            Ok(from) => *to = *from,
-            Err(_) => to[..n].copy_from_slice(from),
-        }
+fn retreat<C: Cell<G, S, K>, E: Float, const G: usize, const S: usize, const K: usize>(
+    units: Units,
+    [kept, before]: [&[E]; 2],
+    [d_x, d_r, d_state]: [&mut [E]; 3],
+) {
+    let (kept, before) = (units.read::<E, K>(kept), units.read::<E, S>(before));
+    let mut d = units.read::<E, S>(d_state);
+    let (mut x, mut r) = ([[E::zero(); BLOCK]; G], [[E::zero(); BLOCK]; G]);
+    for i in 0..BLOCK {
+        let slopes = C::backward(column(&kept, i), column(&before, i), column(&d, i));
+        put_column(&mut x, i, slopes.x);
+        put_column(&mut r, i, slopes.r);
+        put_column(&mut d, i, slopes.before);
     }
-    block
+    units.write(&x, d_x);
+    if !C::GATES_SEE_SUMS {
+        units.write(&r, d_r);
+    }
+    units.write(&d, d_state);
 }
 
-#[inline(always)]
-fn write<E: Float, const N: usize>(block: &[[E; BLOCK]; N], row: &mut [E], hidden: usize, unit: usize, n: usize) {
-    for (i, from) in block.iter().enumerate() {
-        let to = &mut row[i * hidden + unit..][..n];
-        match <&mut [E; BLOCK]>::try_from(&mut *to) {
-            Ok(to) => *to = *from,
-            Err(_) => to.copy_from_slice(&from[..n]),
+/// Units that are computed together.
+#[derive(Clone, Copy)]
+struct Units {
+    hidden: usize,
+    first: usize,
+    /// `BLOCK` or less.
+    count: usize,
+}
+
+impl Units {
+    /// All of them, in whole blocks, whose size the compiler knows, and what is left.
+    #[inline(always)]
+    fn of(hidden: usize) -> (impl Iterator<Item = Units>, Option<Units>) {
+        let end = hidden / BLOCK * BLOCK;
+        let whole = (0..end).step_by(BLOCK).map(move |first| Units { hidden, first, count: BLOCK });
+        (whole, (end < hidden).then_some(Units { hidden, first: end, count: hidden - end }))
+    }
+
+    /// Those of each of `N` runs of numbers; behind the ones that are there, zeros.
+    #[inline(always)]
+    fn read<E: Float, const N: usize>(self, row: &[E]) -> [[E; BLOCK]; N] {
+        let mut block = [[E::zero(); BLOCK]; N];
+        for (i, to) in block.iter_mut().enumerate() {
+            let from = &row[i * self.hidden + self.first..][..self.count];
+            match <&[E; BLOCK]>::try_from(from) {
+                Ok(from) => *to = *from,
+                Err(_) => to[..self.count].copy_from_slice(from),
+            }
+        }
+        block
+    }
+
+    #[inline(always)]
+    fn write<E: Float, const N: usize>(self, block: &[[E; BLOCK]; N], row: &mut [E]) {
+        for (i, from) in block.iter().enumerate() {
+            let to = &mut row[i * self.hidden + self.first..][..self.count];
+            match <&mut [E; BLOCK]>::try_from(&mut *to) {
+                Ok(to) => *to = *from,
+                Err(_) => to.copy_from_slice(&from[..self.count]),
+            }
         }
     }
 }
