@@ -5,6 +5,7 @@
 //! it: [`Correlate`], for the way forward and for the gradient of the image, and [`CorrelateBack`], for that of the weight.
 
 use super::gemm::Element;
+use super::lanes::{Choice, Largest};
 use super::simd::{Kernel, Lanes};
 use super::tile::{Sums, inner, outer, put, totals};
 
@@ -31,6 +32,8 @@ pub(crate) struct Walk {
     /// How many numbers from the begin of a channel on are read, in whole registers, and written.
     reach: [usize; 2],
     is_ragged: bool,
+    /// Whether four places, one behind the other, make a pool, and have one place in what is written.
+    pools: bool,
 }
 
 impl Walk {
@@ -41,7 +44,18 @@ impl Walk {
         let shift = taps.iter().map(|tap| tap.shift as usize).max().unwrap_or(0);
         let end = places.iter().map(|place| (place.to + place.len) as usize).max().unwrap_or(0);
         let is_ragged = places.iter().any(|place| (place.len as usize) < lanes);
-        Walk { places, taps, reach: [begin + shift, end], is_ragged }
+        Walk { places, taps, reach: [begin + shift, end], is_ragged, pools: false }
+    }
+
+    /// The same taps at other places.
+    pub(crate) fn at(self, places: Vec<Place>, lanes: usize) -> Self {
+        Walk::new(places, self.taps, lanes)
+    }
+
+    /// The same where four places, one behind the other, make a pool, and have one place in what is written.
+    pub(crate) fn pooled(self) -> Self {
+        assert!(self.places.chunks(4).all(|four| four.len() == 4 && four.iter().all(|place| place.to == four[0].to)), "pools of four");
+        Walk { pools: true, ..self }
     }
 
     /// Whether any register has less numbers than it could.
@@ -90,6 +104,8 @@ pub(crate) struct Correlate<'a, E> {
     pub x: Planes<&'a [E]>,
     pub y: Planes<&'a mut [E]>,
     pub add: bool,
+    /// What becomes of the sums, if they are not what is written. Where four places make a pool, there is one.
+    pub choice: Option<Choice<'a, E>>,
 }
 
 impl<E: Element> Correlate<'_, E> {
@@ -100,6 +116,8 @@ impl<E: Element> Correlate<'_, E> {
         assert!(self.bias.is_empty() || self.bias.len() == filter.rows, "a bias for each row");
         assert!(self.x.fits(filter.channels, walk.reach[0], self.x.data.len()), "the image is smaller than the walk");
         assert!(self.y.fits(filter.rows, walk.reach[1], self.y.data.len()), "the sums have less room than the walk");
+        let chosen = self.choice.as_ref().map(|choice| choice.chosen.len() >= self.y.data.len());
+        assert!(chosen.unwrap_or(!walk.pools) && (chosen.is_none() || !walk.is_ragged && !self.add), "a choice for each sum or pool");
         E::run(self);
     }
 }
@@ -136,6 +154,9 @@ impl<E: Element> Correlate<'_, E> {
                 // SAFETY: there are so many rows left, and the caller's contract.
                 unsafe {
                     match self.filter.rows - row {
+                        4.. if self.walk.pools && IS_WIDE => self.rows::<V, 4, 4>(&mut row, places),
+                        2.. if self.walk.pools => self.rows::<V, 2, 4>(&mut row, places),
+                        _ if self.walk.pools => self.rows::<V, 1, 4>(&mut row, places),
                         6 | 9.. if !IS_WIDE => self.rows::<V, 6, 2>(&mut row, places),
                         4.. if !IS_WIDE => self.rows::<V, 4, 2>(&mut row, places),
                         4.. => self.rows::<V, 4, 4>(&mut row, places),
@@ -197,11 +218,29 @@ impl<E: Element> Correlate<'_, E> {
     /// As for [`Correlate::tile`].
     #[inline(always)]
     unsafe fn put<V: Lanes<E>, const ROWS: usize, const REGS: usize>(&mut self, row: usize, places: &[Place], sums: &Sums<V, ROWS, REGS>) {
-        let y = self.y.data.as_mut_ptr();
-        for (i, sums) in sums.iter().enumerate() {
-            for (&sum, place) in sums.iter().zip(places) {
-                // SAFETY: `run` has asserted that `y` has the place's numbers in each row.
-                unsafe { put(sum, y.add((row + i) * self.y.plane + place.to as usize), place.len as usize, self.add) };
+        let (y, plane) = (self.y.data.as_mut_ptr(), self.y.plane);
+        for i in 0..ROWS {
+            // SAFETY: `run` has asserted that `y`, and what is chosen, have the place's numbers in each row; there are four registers in a
+            // tile where they make a pool.
+            unsafe {
+                match &mut self.choice {
+                    Some(Choice { has_relu, chosen }) if self.walk.pools => {
+                        let of_pool = [sums[i][0], sums[i][1 % REGS], sums[i][2 % REGS], sums[i][3 % REGS]];
+                        let to = (row + i) * plane + places[0].to as usize;
+                        Largest::of(of_pool).put(*has_relu, [y.add(to), chosen.as_mut_ptr().add(to)]);
+                    }
+                    Some(Choice { has_relu, chosen }) => {
+                        for j in 0..REGS {
+                            let to = (row + i) * plane + places[j].to as usize;
+                            Largest::first(sums[i][j]).put(*has_relu, [y.add(to), chosen.as_mut_ptr().add(to)]);
+                        }
+                    }
+                    None => {
+                        for j in 0..REGS {
+                            put(sums[i][j], y.add((row + i) * plane + places[j].to as usize), places[j].len as usize, self.add);
+                        }
+                    }
+                }
             }
         }
     }

@@ -112,6 +112,14 @@ impl<E: Float> Kernel<E> for Select<'_, E> {
     }
 }
 
+/// What becomes of sums that lie side by side: the largest of each pool, or zero if that is larger still and there is a ReLU, and which
+/// one it was, or -1 for none.
+pub(crate) struct Choice<'a, E> {
+    pub has_relu: bool,
+    /// As many numbers as there are of what is chosen.
+    pub chosen: &'a mut [E],
+}
+
 /// The largest numbers so far, and which they were.
 #[derive(Clone, Copy)]
 pub(super) struct Largest<V> {
@@ -129,6 +137,18 @@ impl<V> Largest<V> {
     {
         // SAFETY: the caller's contract.
         Largest { number, tap: unsafe { V::splat(E::zero()) } }
+    }
+
+    /// # Safety
+    /// The contract of [`Lanes`].
+    #[inline(always)]
+    pub(super) unsafe fn of<E: Element>([a, b, c, d]: [V; 4]) -> Self
+    where
+        V: Lanes<E>,
+    {
+        let (one, two) = (E::one(), E::one() + E::one());
+        // SAFETY: the caller's contract.
+        unsafe { Largest::first(a).or(b, one).or(c, two).or(d, two + one) }
     }
 
     /// Those, or `x`, which are number `tap`, where they are larger. A NaN is larger than all, so that it is not lost.

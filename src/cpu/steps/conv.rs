@@ -94,7 +94,7 @@ impl Filters {
                 in_pieces(threads.unwrap_or(1), y, piece * windows, &|first, y| {
                     let (filter, weight, bias) = some_rows(self.bank.seeing(), [first / windows, y.len() / windows], weight, bias);
                     let y = Planes { data: y, plane: windows };
-                    Correlate { walk: &self.sight.walk, filter, weight, bias, x, y, add }.run();
+                    Correlate { walk: &self.sight.walk, filter, weight, bias, x, y, add, choice: None }.run();
                 });
             }
         }
@@ -121,7 +121,7 @@ impl Filters {
                     in_pieces(threads.unwrap_or(1), to, piece * plane, &|first, to| {
                         let (filter, weight, bias) = some_rows(self.bank.spreading(), [first / plane, to.len() / plane], weight, bias);
                         let to = Planes { data: to, plane };
-                        Correlate { walk: &phase.walk, filter, weight, bias, x: y, y: to, add: add_now }.run();
+                        Correlate { walk: &phase.walk, filter, weight, bias, x: y, y: to, add: add_now, choice: None }.run();
                     });
                     if let Some(columns) = &phase.columns {
                         columns.put(between, x, pixels, add);
@@ -239,6 +239,20 @@ impl Sight {
         let taps = grid(g.kernel).enumerate().map(tap).collect();
         let walk = Walk::new(places, taps, E::lanes());
         Sight { copies: !frame.is_image() || walk.is_ragged(), frame, walk }
+    }
+}
+
+impl Sight {
+    /// Of samples side by side: the first windows, in pools of 2 x 2, as many as `output` has.
+    pub(super) fn pooled<E: Float>(g: &Geometry, output: [usize; 2]) -> Self {
+        let Sight { frame, walk, copies } = Sight::new::<E>(g, Lie::Samples, [0, 0], &Frame::whole([0, 0]));
+        let places = grid(output).enumerate().flat_map(|(i, [y, x])| {
+            grid([2, 2]).map(move |[below, right]| {
+                let from = frame.at([(2 * y + below) * g.stride[0], (2 * x + right) * g.stride[1]]);
+                Lie::Samples.place::<E>(from, i, 1)
+            })
+        });
+        Sight { frame, walk: walk.at(places.collect(), E::lanes()).pooled(), copies }
     }
 }
 

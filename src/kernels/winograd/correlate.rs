@@ -3,16 +3,9 @@
 use super::{Block, NUMBERS, Place, Squares, apart, gather, see_block};
 use crate::kernels::conv::Planes;
 use crate::kernels::gemm::{Element, REGS, ROWS, Size, WIDE_REGS, WIDE_ROWS, one_panel};
-use crate::kernels::lanes::Largest;
+use crate::kernels::lanes::{Choice, Largest};
 use crate::kernels::simd::{Kernel, Lanes};
 use crate::kernels::tile::put;
-
-/// The largest of each square, or zero if that is larger still and there is a ReLU, and which one it was, or -1 for none.
-pub(crate) struct Choice<'a, E> {
-    pub has_relu: bool,
-    /// As many numbers as there are sums.
-    pub chosen: &'a mut [E],
-}
 
 /// [`Correlate`](crate::kernels::conv::Correlate) with filters of 3 x 3 that were prepared.
 pub(crate) struct Winograd<'a, E> {
@@ -129,7 +122,7 @@ impl<E: Element> Winograd<'_, E> {
     unsafe fn put<V: Lanes<E>>(&mut self, [above, below]: [[V; 2]; 2], to: usize, place: &Place) {
         // SAFETY: the caller's contract.
         unsafe {
-            let (one, y) = (E::one(), self.y.data.as_mut_ptr().add(to));
+            let y = self.y.data.as_mut_ptr().add(to);
             match &mut self.choice {
                 None => {
                     self.put_row(above, y, place.sums[1]);
@@ -138,8 +131,7 @@ impl<E: Element> Winograd<'_, E> {
                     }
                 }
                 Some(Choice { has_relu, chosen }) if self.squares.pools => {
-                    let largest = Largest::first(above[0]).or(above[1], one).or(below[0], one + one).or(below[1], one + one + one);
-                    largest.put(*has_relu, [y, chosen.as_mut_ptr().add(to)]);
+                    Largest::of([above[0], above[1], below[0], below[1]]).put(*has_relu, [y, chosen.as_mut_ptr().add(to)]);
                 }
                 Some(Choice { has_relu, chosen }) => {
                     for (i, row) in [above, below].iter().enumerate().take(place.sums[0]) {

@@ -12,7 +12,7 @@ mod correlate;
 mod prepare;
 
 pub(crate) use back::{Fold, WinogradBack};
-pub(crate) use correlate::{Choice, Winograd};
+pub(crate) use correlate::Winograd;
 pub(crate) use prepare::Prepare;
 
 use super::conv::Planes;
