@@ -219,25 +219,31 @@ impl<E: Element> Correlate<'_, E> {
     #[inline(always)]
     unsafe fn put<V: Lanes<E>, const ROWS: usize, const REGS: usize>(&mut self, row: usize, places: &[Place], sums: &Sums<V, ROWS, REGS>) {
         let (y, plane) = (self.y.data.as_mut_ptr(), self.y.plane);
-        for i in 0..ROWS {
-            // SAFETY: `run` has asserted that `y`, and what is chosen, have the place's numbers in each row; there are four registers in a
-            // tile where they make a pool.
-            unsafe {
-                match &mut self.choice {
-                    Some(Choice { has_relu, chosen }) if self.walk.pools => {
-                        let of_pool = [sums[i][0], sums[i][1 % REGS], sums[i][2 % REGS], sums[i][3 % REGS]];
-                        let to = (row + i) * plane + places[0].to as usize;
-                        Largest::of(of_pool).put(*has_relu, [y.add(to), chosen.as_mut_ptr().add(to)]);
+        let to = |i: usize, place: &Place| (row + i) * plane + place.to as usize;
+        // What is done is told apart outside of the loops: the compiler unrolls them then, and sums stay in registers.
+        // SAFETY: `run` has asserted that `y`, and what is chosen, have the places' numbers in each row.
+        unsafe {
+            match &mut self.choice {
+                // There are four registers in a tile then; in others nobody gets here.
+                Some(Choice { has_relu, chosen }) if REGS == 4 && self.walk.pools => {
+                    let chosen = chosen.as_mut_ptr();
+                    for (i, sums) in sums.iter().enumerate() {
+                        let to = to(i, &places[0]);
+                        Largest::of([sums[0], sums[1], sums[2], sums[3]]).put(*has_relu, [y.add(to), chosen.add(to)]);
                     }
-                    Some(Choice { has_relu, chosen }) => {
-                        for j in 0..REGS {
-                            let to = (row + i) * plane + places[j].to as usize;
-                            Largest::first(sums[i][j]).put(*has_relu, [y.add(to), chosen.as_mut_ptr().add(to)]);
+                }
+                Some(Choice { has_relu, chosen }) => {
+                    let chosen = chosen.as_mut_ptr();
+                    for (i, sums) in sums.iter().enumerate() {
+                        for (&sum, place) in sums.iter().zip(places) {
+                            Largest::first(sum).put(*has_relu, [y.add(to(i, place)), chosen.add(to(i, place))]);
                         }
                     }
-                    None => {
-                        for j in 0..REGS {
-                            put(sums[i][j], y.add((row + i) * plane + places[j].to as usize), places[j].len as usize, self.add);
+                }
+                None => {
+                    for (i, sums) in sums.iter().enumerate() {
+                        for (&sum, place) in sums.iter().zip(places) {
+                            put(sum, y.add(to(i, place)), place.len as usize, self.add);
                         }
                     }
                 }

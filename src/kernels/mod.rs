@@ -10,6 +10,7 @@ pub(crate) mod lanes;
 pub(crate) mod moments;
 mod pack;
 pub(crate) mod panels;
+pub(crate) mod pool;
 pub(crate) mod simd;
 pub(crate) mod sum;
 mod tile;

@@ -58,6 +58,23 @@ pub(super) unsafe fn inner<E: Copy, V: Lanes<E>, const ROWS: usize, const COLS: 
     }
 }
 
+/// The numbers at even and those at odd places of a row of `n`, two registers or less; behind the last, zeros.
+///
+/// # Safety
+/// There are so many numbers behind `from`; and the contract of [`Lanes`].
+#[inline(always)]
+pub(super) unsafe fn pairs<E: num_traits::Zero, V: Lanes<E>>(from: *const E, n: usize) -> [V; 2] {
+    // SAFETY: the caller's contract.
+    unsafe {
+        if n >= 2 * V::LEN {
+            return V::load(from).split(V::load(from.add(V::LEN)));
+        }
+        let first = if n >= V::LEN { V::load(from) } else { V::load_first(from, n) };
+        let left = n.saturating_sub(V::LEN);
+        first.split(if left > 0 { V::load_first(from.add(V::LEN), left) } else { V::splat(E::zero()) })
+    }
+}
+
 #[inline(always)]
 unsafe fn read<E, V: Lanes<E>>(from: *const E, n: Option<usize>) -> V {
     // SAFETY: the caller's contract.

@@ -2,6 +2,7 @@
 
 use super::{Backward, Forward, Gradient, Step};
 use crate::float::Float;
+use crate::kernels::pool::LargestOfSquares;
 use crate::kernels::simd::{Job, with_best};
 use crate::kernels::windows::{Tiles, Windows};
 
@@ -31,6 +32,7 @@ impl Pool {
     fn pool<E: Float>(&self, x: &[E], y: &mut [E]) {
         let pooling = self.pooling;
         match self.windows.tiles {
+            Some(tiles) if tiles.size == [2, 2] && pooling == Pooling::Max => LargestOfSquares { tiles, x, y }.run(),
             Some(tiles) if tiles.size[1] == 2 => with_best(PoolTiles::<E, 2> { tiles, pooling, x, y }),
             Some(tiles) if tiles.size[1] == 3 => with_best(PoolTiles::<E, 3> { tiles, pooling, x, y }),
             Some(tiles) if tiles.size[1] == 4 => with_best(PoolTiles::<E, 4> { tiles, pooling, x, y }),

@@ -4,7 +4,7 @@ use super::{Block, NUMBERS, Squares, TAPS, apart, fold, scatter, see_block};
 use crate::kernels::conv::{Filter, Planes};
 use crate::kernels::gemm::{Element, Mat, Size, gemm};
 use crate::kernels::simd::{Kernel, Lanes};
-use crate::kernels::tile::put;
+use crate::kernels::tile::{pairs, put};
 use crate::kernels::transpose::transpose;
 
 /// The gradient of prepared filters over one image, sixteen matrices `[rows, channels]`: with `dM = A dy Aᵀ` of each square, the products
@@ -89,24 +89,6 @@ impl<E: Element> Kernel<E> for See<'_, E> {
                 matrix[..height * width].chunks_exact_mut(width).for_each(|row| row[used..].fill(E::zero()));
             }
         }
-    }
-}
-
-/// The left and the right numbers of squares along a row of so many; zero behind the last.
-///
-/// # Safety
-/// There are so many numbers behind `from`; and the contract of [`Lanes`].
-#[inline(always)]
-unsafe fn pairs<E: Element, V: Lanes<E>>(from: *const E, columns: usize) -> [V; 2] {
-    // SAFETY: the caller's contract.
-    unsafe {
-        let first = if columns >= V::LEN { V::load(from) } else { V::load_first(from, columns) };
-        let second = match columns.checked_sub(V::LEN) {
-            None | Some(0) => V::splat(E::zero()),
-            Some(left) if left >= V::LEN => V::load(from.add(V::LEN)),
-            Some(left) => V::load_first(from.add(V::LEN), left),
-        };
-        first.split(second)
     }
 }
 
