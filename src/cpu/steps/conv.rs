@@ -441,3 +441,52 @@ impl<E: Float> Step<E> for ConvTranspose {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Bank, Filters};
+    use crate::kernels::geometry::Geometry;
+    use proptest::prelude::*;
+
+    fn numbers(count: usize, step: usize) -> Vec<f64> {
+        (0..count).map(|i| ((i * step % 101) as f64 - 50.0) / 64.0).collect()
+    }
+
+    /// What the filters see, the gradient of the images, and that of the weight, each added to ones.
+    fn all_ways(filters: &Filters, threads: Option<usize>, samples: usize) -> [Vec<f64>; 3] {
+        let (bank, g) = (&filters.bank, &filters.bank.geometry);
+        let [inputs, outputs] = [bank.channels[0] * g.pixels(), bank.channels[1] * g.windows()].map(|numbers| samples * numbers);
+        let (x, dy, weight) = (numbers(inputs, 37), numbers(outputs, 53), numbers(bank.weights(), 29));
+        let (bias, mut scratch) = (numbers(bank.channels[1], 7), vec![f64::NAN; filters.scratch::<f64>()]);
+        let [mut y, mut dx, mut d_weight] = [outputs, inputs, bank.weights()].map(|numbers| vec![1.0; numbers]);
+        filters.see(threads, [&weight, &bias], &x, &mut scratch, false, &mut y);
+        filters.spread(threads, [&weight, &[]], &dy, &mut scratch, true, &mut dx);
+        filters.correlate(threads, &x, &dy, &mut scratch, &mut d_weight);
+        [y, dx, d_weight]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        /// The same sums as tap by tap, however many threads share out the rows, and on any number of them the same bits.
+        #[test]
+        fn less_multiplications_give_the_same(
+            image in [14..19usize, 14..19usize], padding in [0..3usize, 0..3usize], channels in [16..20usize, 16..20usize],
+            groups in 1..3usize, samples in 1..3usize,
+        ) {
+            let output = [0, 1].map(|axis| image[axis] + 2 * padding[axis] - 2);
+            let geometry = Geometry { image, kernel: [3, 3], stride: [1, 1], padding, dilation: [1, 1], output };
+            let bank = Bank { geometry, channels: channels.map(|channels| groups * channels), groups };
+            let [quick, mut by_tap] = [0, 1].map(|_| Filters::new::<f64>(bank));
+            prop_assert!(quick.quick.iter().all(Option::is_some) && quick.quick_back.is_some());
+            (by_tap.quick, by_tap.quick_back) = ([None, None], None);
+            let expected = all_ways(&by_tap, None, samples);
+            let shared = all_ways(&quick, Some(1), samples);
+            prop_assert_eq!(&shared, &all_ways(&quick, Some(3), samples));
+            for got in [all_ways(&quick, None, samples), shared] {
+                for (got, want) in got.iter().flatten().zip(expected.iter().flatten()) {
+                    prop_assert!((got - want).abs() < 1e-9, "{got} is not {want}");
+                }
+            }
+        }
+    }
+}

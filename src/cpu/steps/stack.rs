@@ -2,7 +2,7 @@
 //!
 //! Rows of small images fill registers badly, and their pools cross the lanes. A register of eight or sixteen samples is always
 //! full, whatever the image: numbers lie as `[C, H, W, L]`, where `L` is how many there are in a register. Samples that are left
-//! over go through the layers' own steps, pixels in the lanes; a sample's output has the same bits either way.
+//! over go through the layers' own steps, pixels in the lanes; a sample's output is the same either way, to within rounding.
 
 use super::conv::{Bank, Lie, Sight, Spread};
 use super::winograd::Quick;
