@@ -273,7 +273,13 @@ impl<E: Element> Product<'_, '_, E> {
     /// # Safety
     /// As for [`Product::strip`]; each of the `depth` rows of `b` has whole registers, `REGS` at most.
     #[inline(always)]
-    unsafe fn panel<V: Lanes<E>, const ROWS: usize, const REGS: usize>(&mut self, rows: core::ops::Range<usize>, at: Columns, a: Mat<'_, E>, b: Mat<'_, E>) {
+    unsafe fn panel<V: Lanes<E>, const ROWS: usize, const REGS: usize>(
+        &mut self,
+        rows: core::ops::Range<usize>,
+        at: Columns,
+        a: Mat<'_, E>,
+        b: Mat<'_, E>,
+    ) {
         // SAFETY: the caller's contract.
         unsafe {
             match at.width.div_ceil(V::LEN) {

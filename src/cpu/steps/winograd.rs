@@ -46,7 +46,8 @@ impl Quick {
     /// What the filters see of images in the first windows, if it pays; with `pools` each square of them becomes one number.
     pub(super) fn see<E: Float>(bank: &Bank, lie: Lie, windows: [usize; 2], pools: bool) -> Option<Self> {
         let (g, filter, unit) = (&bank.geometry, bank.seeing(), lie.unit::<E>());
-        let squares = Squares::new::<E>(g.image, g.padding.map(|padding| padding as isize), windows, unit, if pools { Purpose::Pools } else { Purpose::Sums });
+        let purpose = if pools { Purpose::Pools } else { Purpose::Sums };
+        let squares = Squares::new::<E>(g.image, g.padding.map(|padding| padding as isize), windows, unit, purpose);
         let written = windows[0] * windows[1] / if pools { 4 } else { 1 } * unit;
         let pays = is_quick(g) && pays::<E>(&squares, filter, lie.registers_of::<E>(windows));
         pays.then(|| Self::new(bank, filter, squares, [unit, written]))
@@ -119,14 +120,7 @@ impl Quick {
     }
 
     /// The same for samples side by side, which are in their frames; where squares are pooled, with a choice for all of them.
-    pub(super) fn run_lanes<E: Float>(
-        &self,
-        [weight, bias]: [&[E]; 2],
-        framed: &[E],
-        scratch: &mut [E],
-        y: &mut [E],
-        choice: Option<Choice<'_, E>>,
-    ) {
+    pub(super) fn run_lanes<E: Float>(&self, [weight, bias]: [&[E]; 2], framed: &[E], scratch: &mut [E], y: &mut [E], choice: Option<Choice<'_, E>>) {
         let (prepared, room) = scratch.split_at_mut(self.groups * self.prepared::<E>());
         self.prepare(weight, prepared, room);
         let of_group = self.filter.rows * self.planes[1];
@@ -175,7 +169,7 @@ impl QuickBack {
         let squares = Squares::new::<E>(g.image, g.padding.map(|padding| padding as isize), g.output, 1, Purpose::Gradient);
         let pays = is_quick(g) && pays_back::<E>(&squares, filter, Lie::Row.registers_of::<E>(g.output));
         let planes = [squares.frame.plane(), g.windows()];
-        pays.then(|| QuickBack { squares, filter, groups: bank.groups, planes })
+        pays.then_some(QuickBack { squares, filter, groups: bank.groups, planes })
     }
 
     /// How many numbers images have in their frames.

@@ -73,7 +73,8 @@ impl<E: Element> Kernel<E> for See<'_, E> {
                     let from = self.dy.data.as_ptr().add(row * self.dy.plane + place.to);
                     let to = self.gradients.as_mut_ptr().add(row * width + place.at);
                     let above = pairs::<E, V>(from, place.sums[1]);
-                    let below = if place.sums[0] > 1 { pairs::<E, V>(from.add(self.squares.pitches[1]), place.sums[1]) } else { [V::splat(E::zero()); 2] };
+                    let below =
+                        if place.sums[0] > 1 { pairs::<E, V>(from.add(self.squares.pitches[1]), place.sums[1]) } else { [V::splat(E::zero()); 2] };
                     let (left, right) = (scatter([above[0], below[0]]), scatter([above[1], below[1]]));
                     for y in 0..4 {
                         for (x, number) in scatter([left[y], right[y]]).into_iter().enumerate() {

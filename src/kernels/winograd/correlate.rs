@@ -97,16 +97,15 @@ impl<E: Element> Winograd<'_, E> {
                 unsafe {
                     let from = products.as_ptr().add(row * block.width + place.at);
                     let bias = V::splat(if self.bias.is_empty() { E::zero() } else { self.bias[row] });
-                    let mut sums = [[bias; 4]; 2];
-                    for x in 0..4 {
+                    let (mut above, mut below) = ([bias; 4], [bias; 4]);
+                    for (x, (above, below)) in above.iter_mut().zip(&mut below).enumerate() {
                         let mut column = [bias; 4];
                         for (y, number) in column.iter_mut().enumerate() {
                             *number = V::load(from.add((4 * y + x) * step));
                         }
-                        let [above, below] = gather(column);
-                        (sums[0][x], sums[1][x]) = (above, below);
+                        [*above, *below] = gather(column);
                     }
-                    let ([a, b], [c, d]) = (gather(sums[0]), gather(sums[1]));
+                    let ([a, b], [c, d]) = (gather(above), gather(below));
                     let to = row * self.y.plane + place.to;
                     self.put::<V>([[a.add(bias), b.add(bias)], [c.add(bias), d.add(bias)]], to, place);
                 }

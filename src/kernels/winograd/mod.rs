@@ -120,10 +120,7 @@ impl Squares {
         let places = || blocks.iter().flat_map(|block| &block.places);
         let read = if in_rows { 2 * lanes + 2 } else { 4 * lanes };
         let written = |place: &Place| (place.sums[0] / pool).saturating_sub(1) * pitches[1] + place.to + place.sums[1].div_ceil(pool) * unit;
-        let reach = [
-            places().map(|place| place.from + 3 * pitches[0] + read).max().unwrap_or(0),
-            places().map(written).max().unwrap_or(0),
-        ];
+        let reach = [places().map(|place| place.from + 3 * pitches[0] + read).max().unwrap_or(0), places().map(written).max().unwrap_or(0)];
         Squares { blocks, frame, pitches, reach, unit, pools }
     }
 

@@ -23,7 +23,10 @@ impl<E: Element> Prepare<'_, E> {
     pub(crate) fn run(self) {
         let Filter { rows, channels, row, channel } = self.filter;
         assert!(rows > 0 && channels > 0 && self.weight.len() >= (rows - 1) * row + (channels - 1) * channel + TAPS, "numbers of all filters");
-        assert!(self.prepared.len() == NUMBERS * apart::<E>(rows * channels) && self.room.len() >= E::lanes().max(TAPS) * channels, "room for the prepared filters");
+        assert!(
+            self.prepared.len() == NUMBERS * apart::<E>(rows * channels) && self.room.len() >= E::lanes().max(TAPS) * channels,
+            "room for the prepared filters"
+        );
         E::run(self);
     }
 }
