@@ -45,19 +45,19 @@ const PIECES: usize = 4;
 impl Quick {
     /// What the filters see of images in the first windows, if it pays; with `pools` each square of them becomes one number.
     pub(super) fn see<E: Float>(bank: &Bank, lie: Lie, windows: [usize; 2], pools: bool) -> Option<Self> {
-        let (g, filter, unit) = (&bank.geometry, bank.seeing(), lie.unit::<E>());
+        let (g, filter, unit) = (of_threes(&bank.geometry)?, bank.seeing(), lie.unit::<E>());
         let purpose = if pools { Purpose::Pools } else { Purpose::Sums };
         let squares = Squares::new::<E>(g.image, g.padding.map(|padding| padding as isize), windows, unit, purpose);
         let written = windows[0] * windows[1] / if pools { 4 } else { 1 } * unit;
-        let pays = is_quick(g) && pays::<E>(&squares, filter, lie.registers_of::<E>(windows));
+        let pays = pays::<E>(&squares, filter, lie.registers_of::<E>(windows));
         pays.then(|| Self::new(bank, filter, squares, [unit, written]))
     }
 
     /// The same for the gradient of the images: the filters see that of what they have seen, the other way round.
     pub(super) fn spread<E: Float>(bank: &Bank, lie: Lie) -> Option<Self> {
-        let (g, filter, unit) = (&bank.geometry, bank.spreading(), lie.unit::<E>());
+        let (g, filter, unit) = (of_threes(&bank.geometry)?, bank.spreading(), lie.unit::<E>());
         let squares = Squares::new::<E>(g.output, g.padding.map(|padding| 2 - padding as isize), g.image, unit, Purpose::Sums);
-        let pays = is_quick(g) && pays::<E>(&squares, filter, lie.registers_of::<E>(g.image));
+        let pays = pays::<E>(&squares, filter, lie.registers_of::<E>(g.image));
         pays.then(|| Quick { is_turned: true, ..Self::new(bank, filter, squares, [unit, g.pixels() * unit]) })
     }
 
@@ -165,9 +165,9 @@ pub(super) struct QuickBack {
 impl QuickBack {
     /// Of what filters see along the rows of images, if it pays.
     pub(super) fn new<E: Float>(bank: &Bank) -> Option<Self> {
-        let (g, filter) = (&bank.geometry, bank.seeing());
+        let (g, filter) = (of_threes(&bank.geometry)?, bank.seeing());
         let squares = Squares::new::<E>(g.image, g.padding.map(|padding| padding as isize), g.output, 1, Purpose::Gradient);
-        let pays = is_quick(g) && pays_back::<E>(&squares, filter, Lie::Row.registers_of::<E>(g.output));
+        let pays = pays_back::<E>(&squares, filter, Lie::Row.registers_of::<E>(g.output));
         let planes = [squares.frame.plane(), g.windows()];
         pays.then_some(QuickBack { squares, filter, groups: bank.groups, planes })
     }
@@ -242,9 +242,9 @@ fn piece(rows: usize, threads: Option<usize>) -> usize {
     if threads.is_none() { rows } else { rows.div_ceil(PIECES).max(LEAST) }
 }
 
-/// Whether squares of windows see squares of the image.
-fn is_quick(g: &Geometry) -> bool {
-    g.kernel == [3, 3] && g.stride == [1, 1] && g.dilation == [1, 1]
+/// The same, if squares of windows see squares of the image.
+fn of_threes(g: &Geometry) -> Option<&Geometry> {
+    (g.kernel == [3, 3] && g.stride == [1, 1] && g.dilation == [1, 1]).then_some(g)
 }
 
 /// Whether it takes less for one sample than to see so many registers of windows tap by tap.
