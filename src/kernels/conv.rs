@@ -47,11 +47,6 @@ impl Walk {
         Walk { places, taps, reach: [begin + shift, end], is_ragged, pools: false }
     }
 
-    /// The same taps at other places.
-    pub(crate) fn at(self, places: Vec<Place>, lanes: usize) -> Self {
-        Walk::new(places, self.taps, lanes)
-    }
-
     /// The same where four places, one behind the other, make a pool, and have one place in what is written.
     pub(crate) fn pooled(self) -> Self {
         assert!(self.places.chunks(4).all(|four| four.len() == 4 && four.iter().all(|place| place.to == four[0].to)), "pools of four");

@@ -224,10 +224,7 @@ pub(super) struct Sight {
 impl Sight {
     /// The first windows, as many as `output` has, which lie in `to`.
     pub(super) fn new<E: Float>(g: &Geometry, lie: Lie, output: [usize; 2], to: &Frame) -> Self {
-        let extent = |axis: usize| (g.output[axis] - 1) * g.stride[axis] + (g.kernel[axis] - 1) * g.dilation[axis] + 1;
-        let begin = g.padding.map(|padding| -(padding as isize));
-        let step = if lie == Lie::Row { g.stride[1] } else { 1 };
-        let frame = Frame { image: g.image, begin, size: [extent(0), extent(1)], step };
+        let frame = Self::frame(g, lie);
         let mut places = Vec::new();
         for row in 0..output[0] {
             for columns in lie.registers::<E>(output[1]) {
@@ -235,24 +232,34 @@ impl Sight {
                 places.push(lie.place::<E>(from, to.place([row, columns.start]), columns.len()));
             }
         }
-        let tap = |(weight, [y, x]): (usize, [usize; 2])| lie.tap::<E>(weight, frame.at([y * g.dilation[0], x * g.dilation[1]]));
-        let taps = grid(g.kernel).enumerate().map(tap).collect();
-        let walk = Walk::new(places, taps, E::lanes());
+        let walk = Walk::new(places, Self::taps::<E>(g, lie, &frame), E::lanes());
         Sight { copies: !frame.is_image() || walk.is_ragged(), frame, walk }
     }
-}
 
-impl Sight {
     /// Of samples side by side: the first windows, in pools of 2 x 2, as many as `output` has.
     pub(super) fn pooled<E: Float>(g: &Geometry, output: [usize; 2]) -> Self {
-        let Sight { frame, walk, copies } = Sight::new::<E>(g, Lie::Samples, [0, 0], &Frame::whole([0, 0]));
+        let frame = Self::frame(g, Lie::Samples);
         let places = grid(output).enumerate().flat_map(|(i, [y, x])| {
             grid([2, 2]).map(move |[below, right]| {
                 let from = frame.at([(2 * y + below) * g.stride[0], (2 * x + right) * g.stride[1]]);
                 Lie::Samples.place::<E>(from, i, 1)
             })
         });
-        Sight { frame, walk: walk.at(places.collect(), E::lanes()).pooled(), copies }
+        let walk = Walk::new(places.collect(), Self::taps::<E>(g, Lie::Samples, &frame), E::lanes()).pooled();
+        Sight { copies: !frame.is_image(), frame, walk }
+    }
+
+    /// All that windows see.
+    fn frame(g: &Geometry, lie: Lie) -> Frame {
+        let extent = |axis: usize| (g.output[axis] - 1) * g.stride[axis] + (g.kernel[axis] - 1) * g.dilation[axis] + 1;
+        let begin = g.padding.map(|padding| -(padding as isize));
+        let step = if lie == Lie::Row { g.stride[1] } else { 1 };
+        Frame { image: g.image, begin, size: [extent(0), extent(1)], step }
+    }
+
+    fn taps<E: Float>(g: &Geometry, lie: Lie, frame: &Frame) -> Vec<Tap> {
+        let tap = |(weight, [y, x]): (usize, [usize; 2])| lie.tap::<E>(weight, frame.at([y * g.dilation[0], x * g.dilation[1]]));
+        grid(g.kernel).enumerate().map(tap).collect()
     }
 }
 
@@ -452,7 +459,7 @@ mod tests {
         (0..count).map(|i| ((i * step % 101) as f64 - 50.0) / 64.0).collect()
     }
 
-    /// What the filters see, the gradient of the images, and that of the weight, each added to ones.
+    /// What the filters see, and the gradients of the images and of the weight, both added to ones.
     fn all_ways(filters: &Filters, threads: Option<usize>, samples: usize) -> [Vec<f64>; 3] {
         let (bank, g) = (&filters.bank, &filters.bank.geometry);
         let [inputs, outputs] = [bank.channels[0] * g.pixels(), bank.channels[1] * g.windows()].map(|numbers| samples * numbers);

@@ -30,12 +30,10 @@ struct To<'a, E> {
     choice: Option<Choice<'a, E>>,
 }
 
-/// What it takes to see a register of squares, to gather one of sums, and to prepare one of filters, in multiplications of registers.
-const SEE: usize = 60;
-const GATHER: usize = 60;
+/// What it takes to bring a register of squares to the products or from them, to prepare one of filters, and to fold one of their
+/// gradients, in multiplications of registers.
+const AROUND: usize = 60;
 const PREPARE: usize = 200;
-/// And what it takes to see a register of gradients, and to fold one of filters.
-const SCATTER: usize = 60;
 const FOLD: usize = 250;
 /// How many rows are worth a piece of their own.
 const LEAST: usize = 8;
@@ -242,7 +240,7 @@ fn piece(rows: usize, threads: Option<usize>) -> usize {
     if threads.is_none() { rows } else { rows.div_ceil(PIECES).max(LEAST) }
 }
 
-/// The same, if squares of windows see squares of the image.
+/// The geometry, if it is one of filters of 3 x 3 whose squares of windows see squares of the image.
 fn of_threes(g: &Geometry) -> Option<&Geometry> {
     (g.kernel == [3, 3] && g.stride == [1, 1] && g.dilation == [1, 1]).then_some(g)
 }
@@ -250,13 +248,13 @@ fn of_threes(g: &Geometry) -> Option<&Geometry> {
 /// Whether it takes less for one sample than to see so many registers of windows tap by tap.
 fn pays<E: Float>(squares: &Squares, Filter { rows, channels, .. }: Filter, windows: usize) -> bool {
     let [seen, multiplied] = squares.registers::<E>();
-    let around = seen * (SEE * channels + GATHER * rows) + PREPARE * rows * channels.div_ceil(E::lanes());
+    let around = AROUND * seen * (channels + rows) + PREPARE * rows * channels.div_ceil(E::lanes());
     NUMBERS * rows * channels * multiplied + around < 9 * rows * channels * windows
 }
 
 /// The same for the gradient of the filters. The sums over the lanes, or what is copied so that there are none, take a third more.
 fn pays_back<E: Float>(squares: &Squares, Filter { rows, channels, .. }: Filter, windows: usize) -> bool {
     let [seen, multiplied] = squares.registers::<E>();
-    let around = seen * (SEE * channels + SCATTER * rows) + FOLD * rows * channels.div_ceil(E::lanes());
+    let around = AROUND * seen * (channels + rows) + FOLD * rows * channels.div_ceil(E::lanes());
     NUMBERS * rows * channels * multiplied * 4 / 3 + around < 9 * rows * channels * windows
 }
