@@ -8,6 +8,7 @@ mod conv;
 mod dense;
 mod gather;
 mod join;
+mod level;
 mod map;
 mod normalize;
 mod onward;
