@@ -88,6 +88,7 @@ pub mod prelude;
 pub mod pytorch;
 pub mod regression;
 mod statistics;
+mod storage;
 mod stream;
 mod summary;
 mod table;

@@ -3,8 +3,11 @@
 use crate::noise::Noise;
 use core::ops::Range;
 
-/// How many samples run through the network together at most: the most that a step is given.
+/// How many samples run through the network together at most: the most that a step is given, unless threads share out what it does.
 pub(crate) const CHUNK: usize = 32;
+
+/// How many go together at most where they do.
+pub(super) const SHARED: usize = 1024;
 
 /// Into how many parts a batch is cut at most, each with a sum of gradients of its own. The parts depend on the batch alone,
 /// and their sums are added in order, so results do not depend on the number of threads.
@@ -17,12 +20,18 @@ pub(super) struct ChunkSize {
     pub fitting: usize,
     /// As many as its steps should be given: with less they are slower.
     pub efficient: usize,
+    /// As many at most where threads do not have chunks of their own, but share out what each step does: a weight is then read once
+    /// for all samples, and each thread finds its part of it in its cache.
+    pub shared: Option<usize>,
 }
 
 impl ChunkSize {
     /// For a batch of so many samples. A batch is cut in four at least, so that there is something for several threads to do, or
     /// in two where its steps would be slower otherwise.
     fn of(self, samples: usize) -> usize {
+        if let Some(most) = self.shared {
+            return samples.clamp(1, most);
+        }
         let most = (samples / 4).max(self.efficient.min(samples.div_ceil(2)).next_power_of_two()).min(samples).max(1);
         let size = self.fitting.max(self.efficient).min(most).min(CHUNK);
         // A power of two: registers of samples are full then.
@@ -39,11 +48,14 @@ pub(super) struct Batch<'a, E> {
     /// How many samples others have before these: what is drawn for a sample does not depend on who has it.
     pub before: usize,
     chunk: usize,
+    /// Whether threads share out what each step does, and chunks follow one another.
+    pub is_shared_out: bool,
 }
 
 impl<'a, E> Batch<'a, E> {
     pub fn new(inputs: &'a [E], samples: usize, noise: Option<Noise>, chunk: ChunkSize) -> Self {
-        Batch { inputs, samples, noise, before: 0, chunk: chunk.of(samples) }
+        let chunk_len = chunk.of(samples);
+        Batch { inputs, samples, noise, before: 0, chunk: chunk_len, is_shared_out: chunk.shared.is_some() || samples <= chunk_len }
     }
 
     /// The same samples behind so many that others have.
@@ -126,9 +138,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_sample_is_in_one_chunk_and_every_chunk_in_one_part(samples in 1..300usize, fitting in 1..40usize, efficient in 1..20usize) {
+        fn every_sample_is_in_one_chunk_and_every_chunk_in_one_part(samples in 1..300usize, fitting in 1..40usize, efficient in 1..20usize, shared in proptest::option::of(1..100usize)) {
             let numbers = vec![0; samples];
-            let batch = Batch::new(&numbers, samples, None, ChunkSize { fitting, efficient });
+            let batch = Batch::new(&numbers, samples, None, ChunkSize { fitting, efficient, shared });
             let chunks: Vec<usize> = (0..batch.parts()).flat_map(|part| batch.chunks_of(part)).collect();
             prop_assert_eq!(&chunks, &(0..batch.chunks()).collect::<Vec<_>>());
             let of_chunks: Vec<usize> = chunks.into_iter().flat_map(|chunk| batch.samples_of(chunk)).collect();
@@ -138,8 +150,9 @@ mod tests {
 
     #[test]
     fn sizes_of_chunks() {
-        let size = |fitting, efficient, samples| ChunkSize { fitting, efficient }.of(samples);
+        let size = |fitting, efficient, samples| ChunkSize { fitting, efficient, shared: None }.of(samples);
         assert_eq!([size(100, 16, 1), size(100, 16, 64), size(100, 16, 256)], [1, 16, 32]);
+        assert_eq!([10, 1000].map(|samples| ChunkSize { fitting: 2, efficient: 16, shared: Some(512) }.of(samples)), [10, 512]);
         assert_eq!([size(2, 16, 32), size(1, 1, 16), size(3, 1, 100)], [16, 1, 2]);
     }
 }

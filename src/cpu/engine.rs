@@ -1,11 +1,12 @@
 //! Runs a plan over a batch.
 
 use super::aligned::Aligned;
-use super::batch::{Batch, Chunk, PARTS};
+use super::batch::{Batch, CHUNK, Chunk, PARTS, SHARED};
 use super::pass::{Memory, Shared};
+use super::pieces::in_pieces;
 use super::plan::{Block, Node, Plan};
 use super::pool::{Pool, available};
-use super::storage::Storage;
+use super::steps::Deferred;
 use super::whole_batch::Way;
 use crate::engine::{Architecture, AttentionMap, Engine, Flat, Gradients, Objective, State};
 use crate::error::Error;
@@ -14,6 +15,7 @@ use crate::group::Share;
 use crate::learn::{Optimizer, Pass};
 use crate::noise::Noise;
 use crate::statistics::Statistics;
+use crate::storage::Storage;
 use core::ops::Range;
 use dfdx::prelude::{Backward as _, ReshapeTo, TensorFromVec, Trace};
 use dfdx::shapes::HasShape;
@@ -100,6 +102,15 @@ struct InMemory<'a, E> {
     shares: Storage<'a, E>,
 }
 
+/// The gradients of some parameters that are computed when all samples have gone back: which of its layer's parameters a step
+/// learns there, and from what.
+struct Deferral<'a, E> {
+    step: &'a dyn Deferred<E>,
+    params: Range<usize>,
+    input: &'a [E],
+    d_output: &'a [E],
+}
+
 impl<E: Float> Static<E>
 where
     Cpu: Device<E>,
@@ -131,9 +142,14 @@ where
         Batch::new(inputs, samples, noise, self.plan.chunk)
     }
 
+    /// Calls `task(seat, 0)`, .., `task(seat, total - 1)` for parts of a batch, on several threads unless these share out less than that.
+    fn share_out(&self, batch: Batch<'_, E>, total: usize, task: &(dyn Fn(usize, usize) + Sync)) {
+        Pool::global().run(if batch.is_shared_out { 1 } else { self.threads }, total, task);
+    }
+
     /// Runs `work` for each chunk, which finds its memory as it has left it; the chunks of a part one after the other.
     fn for_each_chunk(&self, at: InMemory<'_, E>, work: &(dyn Fn(AtWork<'_, E>) + Sync)) {
-        Pool::global().run(self.threads, at.batch.parts(), &|seat, i| {
+        self.share_out(at.batch, at.batch.parts(), &|seat, i| {
             let (mut room, mut part) = (lock(&self.rooms[seat]), lock(&self.parts[i]));
             let Part { gradients, loss } = &mut *part;
             for chunk in at.batch.chunks_of(i) {
@@ -156,7 +172,7 @@ where
     fn forward(&self, batch: &Batch<'_, E>, out: &mut [E]) {
         let (width, out) = (out.len() / batch.samples, Storage::new(out));
         let shared = self.shared(batch, &[], false);
-        Pool::global().run(self.threads, batch.chunks(), &|seat, i| {
+        self.share_out(*batch, batch.chunks(), &|seat, i| {
             let Room { scratch, values, .. } = &mut *enter(&self.rooms, seat);
             values.grow(batch.chunk_len() * self.plan.per_sample[0]);
             let (chunk, samples, data) = (batch.chunk_alone(i), batch.samples_of(i), Storage::new(values));
@@ -200,8 +216,8 @@ where
     /// The same for a share of a batch.
     fn shared_of<'a>(&'a self, batch: &Batch<'_, E>, share: &Share<'_>, known: &'a [E], wants_inputs: bool) -> Shared<'a, E> {
         let State { parameters, buffers } = &self.state;
-        // Threads share out chunks; of one chunk they share out what its steps do.
-        let threads = (batch.chunks() == 1).then_some(self.threads);
+        // Threads share out chunks, or what the steps of a chunk do.
+        let threads = batch.is_shared_out.then_some(self.threads);
         let has_first = share.normalized_over().is_none() || share.samples.start == 0;
         Shared { parameters, buffers, known, batch: batch.noise.map(|_| share.normalized()), has_first, wants_inputs, threads }
     }
@@ -280,7 +296,8 @@ where
             self.for_each_chunk(at, &|at| unsafe {
                 self.plan.forward(segment.nodes.clone(), shared, &at.chunk, at.memory.data, at.scratch);
                 let d_outputs = at.memory.grads.write(self.plan.gradient(output, &at.chunk));
-                *at.loss += objective.part(at.samples.clone(), self.plan.value(output, &at.chunk, at.memory.data), d_outputs);
+                let outputs = self.plan.value(output, &at.chunk, at.memory.data);
+                *at.loss += self.loss(objective, at.samples.clone(), (outputs, d_outputs), shared.threads);
                 self.plan.clear_dead_ends(&at.chunk, at.memory.grads);
                 self.back(segment, shared, at);
             });
@@ -300,6 +317,21 @@ where
             self.back(segment, shared, at);
         });
         Ok(Some(loss))
+    }
+
+    /// The share of a chunk's samples in the loss, and its gradient.
+    fn loss(&self, objective: &dyn Objective<E, Cpu>, samples: Range<usize>, (outputs, d_outputs): (&[E], &mut [E]), threads: Option<usize>) -> E {
+        let (count, mut losses) = (samples.len(), [E::zero(); SHARED / CHUNK]);
+        let Some(threads) = threads.filter(|_| count > CHUNK && count <= SHARED) else { return objective.part(samples, outputs, d_outputs) };
+        let (width, of_pieces) = (outputs.len() / count, Storage::new(&mut losses));
+        in_pieces(threads, d_outputs, CHUNK * width, &|begin, d_outputs| {
+            let (first, outputs) = (begin / width, &outputs[begin..begin + d_outputs.len()]);
+            let samples = samples.start + first..samples.start + first + outputs.len() / width;
+            // SAFETY: each piece has one of them.
+            let loss = unsafe { of_pieces.write(first / CHUNK..first / CHUNK + 1) };
+            loss[0] = objective.part(samples, outputs, d_outputs);
+        });
+        losses.into_iter().fold(E::zero(), |sum, loss| sum + loss)
     }
 
     /// A value of the whole batch, and its gradient.
@@ -330,7 +362,7 @@ where
     /// numbers.
     fn threads_for_blocks(&self, at: InMemory<'_, E>) -> usize {
         const WORTH: usize = 1 << 19;
-        if at.batch.samples * self.plan.params < WORTH { 1 } else { self.threads }
+        if at.batch.samples * self.plan.params < WORTH && self.plan.params < WORTH / 8 { 1 } else { self.threads }
     }
 
     /// The gradients of a block of parameters: over the whole batch where they were deferred, and otherwise over its parts, in
@@ -339,7 +371,7 @@ where
         if at.batch.samples == 0 {
             return gradients.fill(E::zero());
         }
-        let Some((node, step)) = block.node.map(|i| &self.plan.nodes[i]).and_then(|node| Some((node, node.step.deferred()?))) else {
+        let Some(Deferral { step, params, input, d_output }) = self.deferral(at, block) else {
             for (i, part) in self.parts[..at.batch.parts()].iter().enumerate() {
                 let part = &lock(part).gradients[block.params.clone()];
                 if i == 0 {
@@ -350,10 +382,16 @@ where
             }
             return;
         };
-        // SAFETY: all chunks have gone back, so nobody writes values or their gradients.
+        step.gradients(params, input, d_output, gradients);
+    }
+
+    /// Of what the gradients of a block are made, if they were deferred; all chunks have gone back.
+    fn deferral<'a>(&'a self, at: InMemory<'a, E>, block: &Block) -> Option<Deferral<'a, E>> {
+        let node = &self.plan.nodes[block.node?];
+        let (step, begin) = (node.step.deferred()?, node.params.start);
+        // SAFETY: nobody writes values or their gradients any more.
         let (input, d_output) = unsafe { (self.whole(at, node.inputs[0].value).0, self.whole(at, node.output).1) };
-        let begin = node.params.start;
-        step.gradients(block.params.start - begin..block.params.end - begin, input, d_output, gradients);
+        Some(Deferral { step, params: block.params.start - begin..block.params.end - begin, input, d_output })
     }
 
     /// All gradients, for who wants to see them.
@@ -361,7 +399,7 @@ where
         let mut gradients = core::mem::take(&mut self.gradients);
         self.in_memory(batch, |engine, at| {
             let all = Storage::new(&mut gradients);
-            Pool::global().run(engine.threads_for_blocks(at), engine.plan.blocks.len(), &|_, i| {
+            Pool::global().run_weighted(engine.threads_for_blocks(at), &engine.plan.block_ends, &|_, i| {
                 let block = &engine.plan.blocks[i];
                 // SAFETY: blocks are disjoint.
                 engine.block_gradients(at, block, unsafe { all.write(block.params.clone()) });
@@ -377,15 +415,19 @@ where
         let mut lists = pass.kept.into_iter().map(Storage::new);
         let kept: [Option<Storage<'_, E>>; 3] = core::array::from_fn(|i| lists.next().filter(|_| i < rule.keeps()));
         self.in_memory(batch, |engine, at| {
-            Pool::global().run(engine.threads_for_blocks(at), engine.plan.blocks.len(), &|seat, i| {
+            Pool::global().run_weighted(engine.threads_for_blocks(at), &engine.plan.block_ends, &|seat, i| {
                 let block = &engine.plan.blocks[i];
+                // SAFETY: blocks are disjoint.
+                let (moved, kept) = unsafe {
+                    let of_block = kept.map(|list| list.map_or::<&mut [E], _>(&mut [], |list| list.write(block.params.clone())));
+                    (moved.write(block.params.clone()), of_block)
+                };
+                if let Some(gradients) = engine.deferral(at, block).and_then(|of| of.step.rank_one(of.params, of.input, of.d_output)) {
+                    return rule.apply_rank_one(moved, gradients, kept);
+                }
                 let gradients = &mut lock(&engine.rooms[seat]).block[..block.params.len()];
                 engine.block_gradients(at, block, gradients);
-                // SAFETY: blocks are disjoint.
-                unsafe {
-                    let of_block = kept.map(|list| list.map_or::<&mut [E], _>(&mut [], |list| list.write(block.params.clone())));
-                    rule.apply(moved.write(block.params.clone()), gradients, of_block);
-                }
+                rule.apply(moved, gradients, kept);
             });
         });
         self.state.parameters = parameters;

@@ -8,7 +8,7 @@
 //! - `engine`: runs a plan over a batch, segment by segment where steps look at the whole of it.
 //! - `single`: runs a plan for one sample, in memory of its own.
 //! - `stream`: runs a plan position by position, for writing text.
-//! - `storage`: memory that threads share, each its own part.
+//! - `pieces`: numbers that threads share out.
 //! - `pool`: the threads.
 
 mod aligned;
@@ -16,11 +16,11 @@ mod batch;
 mod engine;
 mod fuse;
 mod pass;
+mod pieces;
 mod plan;
 mod pool;
 mod single;
 pub(crate) mod steps;
-mod storage;
 mod stream;
 mod whole_batch;
 

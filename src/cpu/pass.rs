@@ -3,8 +3,8 @@
 use super::batch::Chunk;
 use super::plan::{Node, Plan};
 use super::steps::{Backward, Forward, Gradient, Known, MAX_INPUTS, Observed};
-use super::storage::Storage;
 use crate::float::Float;
+use crate::storage::Storage;
 use core::ops::Range;
 
 /// The numbers that all chunks of a batch share.

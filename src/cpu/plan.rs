@@ -1,6 +1,6 @@
 //! A network as a list of steps.
 
-use super::batch::ChunkSize;
+use super::batch::{ChunkSize, SHARED};
 use super::fuse::fuse;
 use super::steps::{Add, Concat, Copy, Forward, Onward, Part, Stage, Step};
 use crate::engine::Architecture;
@@ -109,6 +109,8 @@ pub(crate) struct Plan<E> {
     pub scratch: usize,
     /// All parameters, in blocks.
     pub blocks: Vec<Block>,
+    /// How many parameters there are up to the end of each block.
+    pub block_ends: Vec<usize>,
     pub chunk: ChunkSize,
     pub params: usize,
     pub buffers: usize,
@@ -355,10 +357,17 @@ impl<E: Float> Planner<E> {
         let efficient = self.nodes.iter().map(|node| node.step.efficient()).max().unwrap_or(1);
         let begins = self.nodes.iter().enumerate().filter(|(_, node)| !node.known.is_empty()).map(|(i, _)| i);
         let bounds: Vec<usize> = core::iter::once(0).chain(begins).chain([self.nodes.len()]).collect();
+        let shared = shared_out(&self.nodes, self.at[0].end, data.0);
+        let blocks = blocks(&self.nodes, self.at[0].end);
+        let sum = |sum: &mut usize, block: &Block| {
+            *sum += block.params.len();
+            Some(*sum)
+        };
         Plan {
+            block_ends: blocks.iter().scan(0, sum).collect(),
+            blocks,
             scratch: self.nodes.iter().map(|node| node.step.scratch()).max().unwrap_or(0),
-            blocks: blocks(&self.nodes, self.at[0].end),
-            chunk: ChunkSize { fitting, efficient },
+            chunk: ChunkSize { fitting, efficient, shared },
             segments: bounds.windows(2).map(|bounds| bounds[0]..bounds[1]).collect(),
             dead_ends: (1..values.len()).filter(|&id| !written[id]).collect(),
             carried: self.carried,
@@ -382,6 +391,17 @@ pub(crate) fn workspace<E: Float>(network: &Architecture) -> usize {
 
 /// How many bytes the numbers of a chunk should have at most.
 const CACHE: usize = 256 * 1024;
+
+/// Up to how many samples go together while threads share out each step, if all steps can be and are made of parameters rather than
+/// of values: then what a thread's cache should keep is its part of them.
+fn shared_out<E: Float>(nodes: &[Node<E>], params: usize, values: usize) -> Option<usize> {
+    // How many parameters there are for each value of a sample so that reading values again costs little, and in all so that caches
+    // make a difference.
+    const DENSE: usize = 256;
+    const MANY: usize = 1 << 16;
+    let is_dense = params >= MANY && params >= DENSE * values;
+    (is_dense && nodes.iter().all(|node| node.step.is_shared_out())).then_some(SHARED)
+}
 
 /// The parameters that a node learns.
 fn learned<E>(node: &Node<E>) -> impl Iterator<Item = Range<usize>> {

@@ -114,13 +114,29 @@ impl Pool {
     /// The caller works too and waits only for tasks that another thread has begun. While the pool is busy with another
     /// caller's tasks, or within a task, the caller does all of its own.
     pub(crate) fn run(&self, threads: usize, total: usize, task: &(dyn Fn(usize, usize) + Sync)) {
+        self.run_shared(threads, total, &|part, parts| part * total / parts, task);
+    }
+
+    /// The same for tasks that differ: `ends` are the sums of their costs up to each of them, and shares cost about the same.
+    pub(crate) fn run_weighted(&self, threads: usize, ends: &[usize], task: &(dyn Fn(usize, usize) + Sync)) {
+        let all = ends.last().copied().unwrap_or(0);
+        let begins_at = |part: usize, parts: usize| {
+            // A task is where its middle is.
+            let middle = |i: usize| (if i == 0 { 0 } else { ends[i - 1] }) + ends[i];
+            (0..ends.len()).take_while(|&i| middle(i) * parts < 2 * part * all).count()
+        };
+        self.run_shared(threads, ends.len(), &begins_at, task);
+    }
+
+    /// The same where `begins_at(part, parts)` says with which task one of so many shares begins.
+    fn run_shared(&self, threads: usize, total: usize, begins_at: &dyn Fn(usize, usize) -> usize, task: &(dyn Fn(usize, usize) + Sync)) {
         let threads = self.seats(threads).min(total);
         if threads <= 1 || total > u32::MAX as usize || self.shared.is_busy.swap(true, Ordering::Acquire) {
             (0..total).for_each(|i| task(0, i));
             return;
         }
         let posting = Posting { pool: self, threads };
-        posting.post(total, task);
+        posting.post(total, begins_at, task);
         while let Some(i) = self.shared.claim(0, threads) {
             let done = Done(&self.shared);
             task(0, i);
@@ -145,7 +161,7 @@ struct Posting<'a> {
 }
 
 impl Posting<'_> {
-    fn post(&self, total: usize, task: &(dyn Fn(usize, usize) + Sync)) {
+    fn post(&self, total: usize, begins_at: &dyn Fn(usize, usize) -> usize, task: &(dyn Fn(usize, usize) + Sync)) {
         let Pool { shared, workers } = self.pool;
         // SAFETY: only the lifetime changes. `Posting` takes the tasks back and waits for those that have begun before
         // `Pool::run` returns or unwinds, and only who has claimed a task reads the pointer.
@@ -155,7 +171,8 @@ impl Posting<'_> {
         shared.left.store(total, Ordering::Relaxed);
         shared.threads.store(self.threads, Ordering::Relaxed);
         for (i, seat) in shared.seats[..self.threads].iter().enumerate() {
-            seat.post(i * total / self.threads, (i + 1) * total / self.threads);
+            let end = if i + 1 < self.threads { begins_at(i + 1, self.threads) } else { total };
+            seat.post(begins_at(i, self.threads), end);
         }
         // In one order with what a worker does before it sleeps: either it sees the job, or it is seen asleep.
         shared.jobs.fetch_add(1, Ordering::SeqCst);
@@ -339,6 +356,23 @@ mod tests {
                 });
             }
         });
+    }
+
+    /// Each task once, and a heavy one alone where it is at home.
+    #[test]
+    fn shares_cost_about_the_same() {
+        let pool = Pool::new(1);
+        let (barrier, homes) = (Barrier::new(2), counters(4));
+        let ends = [60, 100, 160, 161];
+        pool.run_weighted(2, &ends, &|seat, i| {
+            if [0, 2].contains(&i) {
+                barrier.wait();
+            }
+            homes[i].fetch_add(1 + 10 * seat, Ordering::Relaxed);
+        });
+        let homes = counts(&homes);
+        assert!(homes.iter().all(|count| [1, 11].contains(count)), "each task is done once: {homes:?}");
+        assert_ne!(homes[0], homes[2], "the two halves begin with tasks 0 and 2");
     }
 
     /// One task for each seat, which all are at work at the same time: each takes the one of its own share.

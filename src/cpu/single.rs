@@ -4,9 +4,9 @@ use super::batch::Chunk;
 use super::pass::Shared;
 use super::plan::Plan;
 use super::pool::available;
-use super::storage::Storage;
 use crate::engine::{Architecture, State};
 use crate::float::Float;
+use crate::storage::Storage;
 use std::sync::Arc;
 
 /// A network that is shown one sample at a time. Clones share the plan and the parameters, and have memory of their own.

@@ -3,9 +3,9 @@
 use super::batch::Chunk;
 use super::pass::Shared;
 use super::plan::Plan;
-use super::storage::Storage;
 use crate::engine::{Architecture, State};
 use crate::float::Float;
+use crate::storage::Storage;
 
 /// A network that is shown a sequence position by position, with what it carries from one to the next.
 pub(crate) struct Streaming<E> {

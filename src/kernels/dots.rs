@@ -78,7 +78,7 @@ impl<E: Element> Dots<'_, '_, E> {
     /// There are `ROWS` rows and `COLS` columns from `(i, j)` on; and the contract of [`Lanes`].
     #[inline(always)]
     unsafe fn tile<V: Lanes<E>, const ROWS: usize, const COLS: usize>(&mut self, [i, j]: [usize; 2]) {
-        let Product { a, b, add, stride, size: Size { k, .. }, .. } = self.0;
+        let Product { a, b, add, size: Size { k, .. }, .. } = self.0;
         // SAFETY: `Product::run` has asserted that rows of A and columns of B have `k` numbers.
         let totals = unsafe {
             let (mut rows, mut columns) = ([a.data.as_ptr(); ROWS], [b.data.as_ptr(); COLS]);
@@ -100,7 +100,7 @@ impl<E: Element> Dots<'_, '_, E> {
             totals::<E, V, ROWS, COLS>(&sums)
         };
         for (l, row) in totals.iter().enumerate() {
-            let to = &mut self.0.c[(i + l) * stride + j..][..COLS];
+            let to = self.0.c.row(i + l, j..j + COLS);
             for (to, &total) in to.iter_mut().zip(row) {
                 *to = if add { *to + total } else { total };
             }

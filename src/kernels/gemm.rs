@@ -10,7 +10,8 @@
 use super::dots::Dots;
 use super::pack::{pack, pack_rows, pack_wide};
 use super::simd::{Job, Kernel, Lanes, Vector, with_best};
-use super::tile::{Sums, outer, put};
+use super::tiles::{Tiles, columns_of_tile};
+use crate::storage::Storage;
 use core::mem::MaybeUninit;
 
 /// A matrix with free strides: element `(i, j)` is `data[i * row + j * col]`.
@@ -32,6 +33,11 @@ impl<'a, E> Mat<'a, E> {
         Mat { data: self.data, row: self.col, col: self.row }
     }
 
+    /// Whether it has so many rows and columns.
+    pub(super) fn fits(&self, rows: usize, cols: usize) -> bool {
+        rows == 0 || cols == 0 || (rows - 1) * self.row + (cols - 1) * self.col < self.data.len()
+    }
+
     /// The same from an element on.
     fn from(self, i: usize, j: usize) -> Self {
         Mat { data: &self.data[i * self.row + j * self.col..], ..self }
@@ -46,29 +52,87 @@ pub(crate) struct Size {
     pub k: usize,
 }
 
-/// Rows of numbers to be written, `stride` apart.
+/// Rows of numbers to be written, the first `width` of each `stride`.
 pub(crate) struct Rows<'a, E> {
-    pub data: &'a mut [E],
-    pub stride: usize,
+    numbers: Storage<'a, E>,
+    /// Where the first row begins.
+    first: usize,
+    stride: usize,
+    width: usize,
+}
+
+impl<'a, E> Rows<'a, E> {
+    /// Rows as wide as they are apart, or less where the product is.
+    pub(crate) fn new(numbers: &'a mut [E], stride: usize) -> Self {
+        Rows { numbers: Storage::new(numbers), first: 0, stride, width: stride }
+    }
+
+    /// Some columns of rows, of which others may write other columns at the same time.
+    ///
+    /// # Safety
+    /// As long as these are there nobody else has any of the columns.
+    pub(crate) unsafe fn columns(numbers: Storage<'a, E>, stride: usize, columns: core::ops::Range<usize>) -> Self {
+        Rows { numbers, first: columns.start, stride, width: columns.len() }
+    }
+
+    /// The same rows but for so many of the first.
+    pub(crate) fn below(&mut self, rows: usize) -> Rows<'_, E> {
+        Rows { first: self.first + rows * self.stride, ..*self }
+    }
+
+    /// Some columns of them, but for so many of the first rows.
+    pub(super) fn part(&mut self, rows: usize, columns: core::ops::Range<usize>) -> Rows<'_, E> {
+        assert!(columns.end <= self.width, "{columns:?} of {} columns", self.width);
+        Rows { first: self.first + rows * self.stride + columns.start, width: columns.len(), ..*self }
+    }
+
+    /// How many numbers each has.
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Whether there are so many.
+    pub(super) fn fits(&self, rows: usize) -> bool {
+        rows == 0 || self.first + (rows - 1) * self.stride + self.width <= self.numbers.len()
+    }
+
+    /// Where a row begins, which is there.
+    ///
+    /// # Safety
+    /// There are more rows.
+    #[inline(always)]
+    pub(super) unsafe fn pointer(&mut self, i: usize) -> *mut E {
+        // SAFETY: the caller's contract.
+        unsafe { self.numbers.pointer().add(self.first + i * self.stride) }
+    }
+
+    /// Some numbers of a row.
+    pub(super) fn row(&mut self, i: usize, columns: core::ops::Range<usize>) -> &mut [E] {
+        assert!(columns.end <= self.width, "{columns:?} of {} columns", self.width);
+        let begin = self.first + i * self.stride;
+        // SAFETY: these columns are this value's, which is borrowed as long as the slice.
+        unsafe { self.numbers.write(begin + columns.start..begin + columns.end) }
+    }
 }
 
 /// `C = A B` or, with `add`, `C += A B`; the rows of `C` follow one another.
 pub(crate) fn gemm<E: Element>(size: Size, a: Mat<'_, E>, b: Mat<'_, E>, add: bool, c: &mut [E]) {
-    gemm_rows(size, a, b, add, &mut Rows { data: c, stride: size.n });
+    gemm_rows(size, a, b, add, Rows::new(c, size.n));
 }
 
 /// The same where the rows of `C` lie further apart.
-pub(crate) fn gemm_rows<E: Element>(size: Size, a: Mat<'_, E>, b: Mat<'_, E>, add: bool, c: &mut Rows<'_, E>) {
-    Product { size, a, b, bias: &[], add, c: c.data, stride: c.stride }.run();
+pub(crate) fn gemm_rows<E: Element>(size: Size, a: Mat<'_, E>, b: Mat<'_, E>, add: bool, c: Rows<'_, E>) {
+    Product { size, a, b, bias: &[], add, c }.run();
 }
 
 /// `C = A B + b`, the same row added to each; an empty one is none.
 pub(crate) fn affine<E: Element>(size: Size, a: Mat<'_, E>, b: Mat<'_, E>, bias: &[E], c: &mut [E]) {
-    Product { size, a, b, bias, add: false, c, stride: size.n }.run();
+    affine_rows(size, a, b, bias, Rows::new(c, size.n));
 }
 
-fn fits<E>(rows: usize, cols: usize, mat: Mat<'_, E>) -> bool {
-    rows == 0 || cols == 0 || (rows - 1) * mat.row + (cols - 1) * mat.col < mat.data.len()
+/// The same where the rows of `C` lie further apart.
+pub(crate) fn affine_rows<E: Element>(size: Size, a: Mat<'_, E>, b: Mat<'_, E>, bias: &[E], c: Rows<'_, E>) {
+    Product { size, a, b, bias, add: false, c }.run();
 }
 
 /// What is multiplied.
@@ -79,7 +143,7 @@ impl Element for f64 {}
 /// How many numbers along `k` pay for the sums over the lanes.
 const LONG: usize = 192;
 /// Up to how many rows a copy of `B` would not pay.
-const FEW: usize = 64;
+const FEW: usize = 24;
 
 /// From how many rows on `B` is copied even where it could be read as it is, unless its rows follow one another: those that are a
 /// power of two apart share few places in the cache.
@@ -106,16 +170,14 @@ pub(super) struct Product<'a, 'c, E> {
     /// What sums begin with, if it is not empty: a row for all rows.
     pub bias: &'a [E],
     pub add: bool,
-    pub c: &'c mut [E],
-    pub stride: usize,
+    pub c: Rows<'c, E>,
 }
 
 impl<E: Element> Product<'_, '_, E> {
     /// Chooses how, and does it.
     pub fn run(mut self) {
-        let Product { size: Size { m, n, k }, a, b, bias, stride, .. } = self;
-        assert!(stride >= n && fits(m, n, Mat::rows(self.c, stride)), "C has {} numbers of {m} x {n}", self.c.len());
-        assert!(fits(m, k, a) && fits(k, n, b), "A or B is smaller than {m} x {k} x {n}");
+        let Product { size: Size { m, n, k }, a, b, bias, .. } = self;
+        assert!(a.fits(m, k) && b.fits(k, n), "A or B is smaller than {m} x {k} x {n}");
         assert!(bias.is_empty() || bias.len() == n, "a bias for each of {n} columns");
         if m == 0 || n == 0 {
             return;
@@ -137,23 +199,12 @@ impl<E: Element> Product<'_, '_, E> {
     fn begin(&mut self) {
         let Size { m, n, k } = self.size;
         let is_written = k == 0 && !self.add || !self.bias.is_empty();
-        for row in self.c.chunks_mut(self.stride).take(if is_written { m } else { 0 }) {
-            if self.bias.is_empty() { row[..n].fill(E::zero()) } else { row[..n].copy_from_slice(self.bias) }
+        for i in 0..if is_written { m } else { 0 } {
+            let row = self.c.row(i, 0..n);
+            if self.bias.is_empty() { row.fill(E::zero()) } else { row.copy_from_slice(self.bias) }
         }
         self.add |= is_written;
         self.bias = &[];
-    }
-}
-
-/// How many rows a tile takes that has `left` before it, and at most `most`. Tiles of two rows and less wait for their sums, so
-/// the last two share what is left.
-#[inline(always)]
-fn rows_of_tile(left: usize, most: usize) -> usize {
-    match left {
-        _ if left >= most + 3 || left == most => most,
-        4.. => 4,
-        2.. => 2,
-        _ => 1,
     }
 }
 
@@ -163,37 +214,8 @@ impl<E: Element> Kernel<E> for Product<'_, '_, E> {
     #[inline(always)]
     unsafe fn run<V: Lanes<E>>(self) {
         // SAFETY: the caller's contract.
-        unsafe { self.strips::<V, ROWS, REGS>() }
+        unsafe { self.strips::<V>() }
     }
-
-    #[inline(always)]
-    unsafe fn run_wide<V: Lanes<E>>(self) {
-        // SAFETY: the caller's contract.
-        unsafe { self.strips::<V, WIDE_ROWS, WIDE_REGS>() }
-    }
-}
-
-/// How many rows of how many registers the largest tile has, of 16 registers and of 32.
-pub(super) const ROWS: usize = 6;
-pub(super) const REGS: usize = 2;
-pub(super) const WIDE_ROWS: usize = 8;
-pub(super) const WIDE_REGS: usize = 3;
-
-/// How many columns the largest tile has.
-pub(super) fn columns_of_tile<E: Vector>() -> usize {
-    struct Columns;
-    impl<E> Kernel<E> for Columns {
-        type Output = usize;
-        #[inline(always)]
-        unsafe fn run<V: Lanes<E>>(self) -> usize {
-            REGS * V::LEN
-        }
-        #[inline(always)]
-        unsafe fn run_wide<V: Lanes<E>>(self) -> usize {
-            WIDE_REGS * V::LEN
-        }
-    }
-    E::run(Columns)
 }
 
 /// Where blocks are copied to, from the begin of a line of the cache: registers of 64 bytes are then read from one line each.
@@ -208,13 +230,12 @@ struct Strip {
 }
 
 impl<E: Element> Product<'_, '_, E> {
-    /// All rows, in tiles of at most `ROWS` rows of `REGS` registers. An `A` that is not contiguous along `k` is copied into
-    /// panels of a few rows, number by number of `k`.
+    /// All rows, as many at a time as a panel of `A` has: one that is not contiguous along `k` is copied, number by number of `k`.
     ///
     /// # Safety
     /// The contract of [`Lanes`].
     #[inline(always)]
-    unsafe fn strips<V: Lanes<E>, const ROWS: usize, const REGS: usize>(mut self) {
+    unsafe fn strips<V: Lanes<E>>(mut self) {
         let (Size { m, k, .. }, a) = (self.size, self.a);
         let mut panel = Room([const { MaybeUninit::uninit() }; DEPTH * MAX_ROWS]);
         let is_copied = a.col != 1;
@@ -225,8 +246,8 @@ impl<E: Element> Product<'_, '_, E> {
                 let a = a.from(i, p);
                 // SAFETY: `Product::run` has asserted that the matrix fits; and the caller's contract.
                 let a = if is_copied { unsafe { pack_rows::<E, V>(&mut panel.0, a, [strip.rows.len(), strip.depth.len()]) } } else { a };
-                // SAFETY: `a` has the strip's numbers; and the caller's contract.
-                unsafe { self.strip::<V, ROWS, REGS>(strip, a) };
+                // SAFETY: the caller's contract.
+                unsafe { self.strip::<V>(strip, a) };
             }
         }
     }
@@ -234,12 +255,12 @@ impl<E: Element> Product<'_, '_, E> {
     /// All columns of some rows, of which `a` holds the numbers.
     ///
     /// # Safety
-    /// `a` begins at the strip and fits it; and the contract of [`Lanes`].
+    /// The contract of [`Lanes`].
     #[inline(always)]
-    unsafe fn strip<V: Lanes<E>, const ROWS: usize, const REGS: usize>(&mut self, strip: Strip, a: Mat<'_, E>) {
+    unsafe fn strip<V: Lanes<E>>(&mut self, strip: Strip, a: Mat<'_, E>) {
         let n = self.size.n;
         let mut room = Room([const { MaybeUninit::uninit() }; DEPTH * MAX_COLS]);
-        let (cols, height) = (REGS * V::LEN, strip.rows.len());
+        let (cols, height) = (columns_of_tile::<E>(), strip.rows.len());
         let [together, most_depth] = if self.is_far() { [WIDE / cols * cols, DEPTH * MAX_COLS / WIDE] } else { [cols, DEPTH] };
         for first in (0..n).step_by(together) {
             for p in strip.depth.clone().step_by(most_depth) {
@@ -258,34 +279,11 @@ impl<E: Element> Product<'_, '_, E> {
                     }
                 };
                 for j in (first..n.min(first + together)).step_by(cols) {
-                    let width = cols.min(n - j);
-                    let b = if is_ready { b } else { Mat::rows(&panels[(j - first) * depth..], width.next_multiple_of(V::LEN)) };
-                    let at = Columns { first: j, width, add: self.add || p > 0, has_bias: p == 0 && !self.bias.is_empty(), depth };
-                    // SAFETY: `Product::run` has asserted that the matrices fit; a panel has whole registers.
-                    unsafe { self.panel::<V, ROWS, REGS>(strip.rows.clone(), at, a, b) };
+                    let columns = j..n.min(j + cols);
+                    let b = if is_ready { b } else { Mat::rows(&panels[(j - first) * depth..], columns.len().next_multiple_of(V::LEN)) };
+                    let bias = if p == 0 && !self.bias.is_empty() { &self.bias[columns.clone()] } else { &[] };
+                    Tiles { size: [height, depth], a, b, bias, add: self.add || p > 0, c: self.c.part(strip.rows.start, columns) }.run();
                 }
-            }
-        }
-    }
-
-    /// The columns of one panel, as many registers wide as it is.
-    ///
-    /// # Safety
-    /// As for [`Product::strip`]; each of the `depth` rows of `b` has whole registers, `REGS` at most.
-    #[inline(always)]
-    unsafe fn panel<V: Lanes<E>, const ROWS: usize, const REGS: usize>(
-        &mut self,
-        rows: core::ops::Range<usize>,
-        at: Columns,
-        a: Mat<'_, E>,
-        b: Mat<'_, E>,
-    ) {
-        // SAFETY: the caller's contract.
-        unsafe {
-            match at.width.div_ceil(V::LEN) {
-                1 => self.columns::<V, ROWS, 1>(rows, at, a, b),
-                2 if REGS > 2 => self.columns::<V, ROWS, 2>(rows, at, a, b),
-                _ => self.columns::<V, ROWS, REGS>(rows, at, a, b),
             }
         }
     }
@@ -296,110 +294,6 @@ impl<E: Element> Product<'_, '_, E> {
         let Size { n, k, .. } = self.size;
         self.b.col == 1 && size_of::<E>() * self.b.row >= PAGE && size_of::<E>() * n * k >= FAR
     }
-
-    /// The columns of one panel, tile by tile.
-    ///
-    /// # Safety
-    /// As for [`Product::strip`]; `b` has `REGS` registers in each of its `depth` rows.
-    #[inline(always)]
-    unsafe fn columns<V: Lanes<E>, const ROWS: usize, const REGS: usize>(
-        &mut self,
-        rows: core::ops::Range<usize>,
-        at: Columns,
-        a: Mat<'_, E>,
-        b: Mat<'_, E>,
-    ) {
-        let mut i = rows.start;
-        while i < rows.end {
-            let (a, rows) = (a.from(i - rows.start, 0), rows_of_tile(rows.end - i, ROWS));
-            // SAFETY: the caller's contract.
-            unsafe {
-                match rows {
-                    1 => self.tile::<V, 1, REGS>(i, at, a, b),
-                    2 => self.tile::<V, 2, REGS>(i, at, a, b),
-                    4 => self.tile::<V, 4, REGS>(i, at, a, b),
-                    _ => self.tile::<V, ROWS, REGS>(i, at, a, b),
-                }
-            }
-            i += rows;
-        }
-    }
-
-    /// # Safety
-    /// As for [`Product::columns`], with `ROWS` rows from `i` on.
-    #[inline(always)]
-    unsafe fn tile<V: Lanes<E>, const ROWS: usize, const REGS: usize>(&mut self, i: usize, at: Columns, a: Mat<'_, E>, b: Mat<'_, E>) {
-        // SAFETY: the caller's contract.
-        unsafe {
-            let mut begin = [V::splat(E::zero()); REGS];
-            if at.has_bias {
-                let bias = self.bias[at.first..at.first + at.width].as_ptr();
-                for (j, register) in begin.iter_mut().enumerate() {
-                    let (from, left) = (bias.add(j * V::LEN), at.width - j * V::LEN);
-                    *register = if left >= V::LEN { V::load(from) } else { V::load_first(from, left) };
-                }
-            }
-            let mut sums = [begin; ROWS];
-            let (mut a_rows, mut b_regs) = ([a.data.as_ptr(); ROWS], [b.data.as_ptr(); REGS]);
-            for (l, row) in a_rows.iter_mut().enumerate() {
-                *row = row.add(l * a.row);
-            }
-            for (l, reg) in b_regs.iter_mut().enumerate() {
-                *reg = reg.add(l * V::LEN);
-            }
-            for l in 0..at.depth {
-                let (mut numbers, mut registers) = (a_rows, b_regs);
-                for number in &mut numbers {
-                    *number = number.add(l * a.col);
-                }
-                for register in &mut registers {
-                    *register = register.add(l * b.row);
-                }
-                outer(numbers, registers, &mut sums);
-            }
-            self.put(i, at, &sums);
-        }
-    }
-
-    /// Writes or adds the sums of a tile.
-    ///
-    /// # Safety
-    /// As for [`Product::tile`].
-    #[inline(always)]
-    unsafe fn put<V: Lanes<E>, const ROWS: usize, const REGS: usize>(&mut self, i: usize, at: Columns, sums: &Sums<V, ROWS, REGS>) {
-        for (l, row) in sums.iter().enumerate() {
-            let begin = (i + l) * self.stride + at.first;
-            let to = self.c[begin..begin + at.width].as_mut_ptr();
-            for (j, &sum) in row.iter().enumerate() {
-                let left = if j + 1 < REGS { V::LEN } else { at.width - j * V::LEN };
-                // SAFETY: `to` has `width` numbers, of which those of the last register may be fewer than it could have.
-                unsafe { put(sum, to.add(j * V::LEN), left, at.add) };
-            }
-        }
-    }
-}
-
-/// `C = A B` where `B` and `C` are as wide as one tile or less, and their rows, of whole registers, follow one another.
-///
-/// # Safety
-/// The matrices have so many numbers; and the contract of [`Lanes`].
-#[inline(always)]
-pub(super) unsafe fn one_panel<E: Element, V: Lanes<E>, const ROWS: usize, const REGS: usize>(size: Size, [a, b]: [&[E]; 2], c: &mut [E]) {
-    let Size { m, n, k } = size;
-    let (a, b) = (Mat::rows(a, k), Mat::rows(b, n));
-    let at = Columns { first: 0, width: n, add: false, has_bias: false, depth: k };
-    // SAFETY: the caller's contract.
-    unsafe { Product { size, a, b, bias: &[], add: false, c, stride: n }.panel::<V, ROWS, REGS>(0..m, at, a, b) };
-}
-
-/// The columns of `C` that a panel of `B` makes.
-#[derive(Clone, Copy)]
-struct Columns {
-    first: usize,
-    width: usize,
-    add: bool,
-    has_bias: bool,
-    depth: usize,
 }
 
 /// A product of a column and a row: there is nothing to sum, so it is as fast as memory.
@@ -408,9 +302,9 @@ struct Outer<'a, 'c, E>(Product<'a, 'c, E>);
 impl<E: Element> Job for Outer<'_, '_, E> {
     #[inline(always)]
     fn run(self) {
-        let Product { size: Size { m, n, .. }, a, b, add, c, stride, .. } = self.0;
+        let Product { size: Size { m, n, .. }, a, b, add, mut c, .. } = self.0;
         for i in 0..m {
-            let (x, to) = (a.data[i * a.row], &mut c[i * stride..][..n]);
+            let (x, to) = (a.data[i * a.row], c.row(i, 0..n));
             if add {
                 to.iter_mut().zip(b.data).for_each(|(to, &b)| *to += x * b);
             } else {
@@ -442,7 +336,7 @@ mod tests {
             let numbers: Vec<f64> = (0..n * k).map(|i| ((i * 37 % 101) as f64 - 50.0) / 64.0).collect();
             let (size, a, b) = (Size { m, n, k }, Mat::rows(&numbers, k), Mat::rows(&numbers, n));
             let (mut c, mut expected) = (vec![1.0; m * n], vec![1.0; m * n]);
-            let product = Product { size, a, b, bias: &[], add: true, c: &mut c, stride: n };
+            let product = Product { size, a, b, bias: &[], add: true, c: Rows::new(&mut c, n) };
             assert!(product.is_far());
             product.run();
             naive(size, a, b, &mut expected);
@@ -461,7 +355,7 @@ mod tests {
             let mut c = vec![1.0; m * stride];
             let bias: Vec<f64> = (0..if has_bias && !add { n } else { 0 }).map(|j| j as f64 / 8.0).collect();
             let mut expected: Vec<f64> = (0..m * n).map(|i| bias.get(i % n).copied().unwrap_or(f64::from(u8::from(add)))).collect();
-            Product { size, a, b, bias: &bias, add, c: &mut c, stride }.run();
+            Product { size, a, b, bias: &bias, add, c: Rows::new(&mut c, stride) }.run();
             naive(size, a, b, &mut expected);
             for (row, expected) in c.chunks_exact(stride).zip(expected.chunks_exact(n)) {
                 let (row, between) = row.split_at(n);

@@ -14,6 +14,7 @@ pub(crate) mod pool;
 pub(crate) mod simd;
 pub(crate) mod sum;
 mod tile;
+mod tiles;
 pub(crate) mod transpose;
 pub(crate) mod windows;
 pub(crate) mod winograd;

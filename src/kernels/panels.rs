@@ -1,6 +1,7 @@
 //! A matrix on the right of many products, copied once.
 
-use super::gemm::{Element, Mat, Product, Size, columns_of_tile};
+use super::gemm::{Element, Mat, Product, Rows, Size};
+use super::tiles::columns_of_tile;
 use super::transpose::Transpose;
 
 /// `B[k, n]` cut into panels of as many columns as a register tile has: each is a matrix of its own, one behind the other, so that a
@@ -41,7 +42,7 @@ impl<'a, E: Element> Panels<'a, E> {
         for (panel, first) in self.numbers.chunks(cols * k.max(1)).zip((0..n).step_by(cols)) {
             let width = cols.min(n - first);
             let bias = if bias.is_empty() { bias } else { &bias[first..first + width] };
-            Product { size: Size { m, n: width, k }, a, b: Mat::rows(panel, width), bias, add, c: &mut c[first..], stride: n }.run();
+            Product { size: Size { m, n: width, k }, a, b: Mat::rows(panel, width), bias, add, c: Rows::new(&mut c[first..], n) }.run();
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Dropout.
 
 use super::Leaf;
-use crate::cpu::steps::{Backward, Forward, Gradient, Step};
+use crate::cpu::steps::{Backward, Forward, Gradient, Step, number_by_number};
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
 use crate::kernels::simd::{Job, with_best};
@@ -118,6 +118,11 @@ struct Factors<E> {
 }
 
 impl<E: Float> Factors<E> {
+    /// Those behind so many.
+    fn behind(self, numbers: usize) -> Self {
+        Factors { random: self.random.map(|(noise, begin)| (noise, begin + numbers as u64)), ..self }
+    }
+
     #[inline(always)]
     fn at(&self, i: usize) -> E {
         match self.random {
@@ -146,16 +151,27 @@ impl<E: Float> Job for Multiply<'_, E> {
     }
 }
 
+/// `y = m x` on several threads.
+fn multiply<E: Float>(threads: Option<usize>, factors: Factors<E>, x: &[E], Gradient { to, add }: Gradient<'_, E>) {
+    number_by_number(threads, to, &|first, to| {
+        with_best(Multiply { factors: factors.behind(first), x: &x[first..], y: Gradient { to, add } });
+    });
+}
+
 impl<E: Float> Step<E> for DropoutSpec {
+    fn is_shared_out(&self) -> bool {
+        true
+    }
+
     fn forward(&self, at: Forward<'_, E>) {
         let factors = self.factors(at.noise, at.output.len() / at.samples);
-        with_best(Multiply { factors, x: at.inputs[0], y: Gradient { to: at.output, add: false } });
+        multiply(at.threads, factors, at.inputs[0], Gradient { to: at.output, add: false });
     }
 
     fn backward(&self, mut at: Backward<'_, E>) {
         let factors = self.factors(at.noise, at.output.len() / at.samples);
         if let Some(dx) = at.d_input() {
-            with_best(Multiply { factors, x: at.d_output, y: dx });
+            multiply(at.threads, factors, at.d_output, dx);
         }
     }
 }

@@ -42,5 +42,6 @@ pub use penalty::Penalty;
 pub(crate) use pointwise::Pointwise;
 pub use rmsprop::RmsProp;
 pub use rule::Pass;
+pub(crate) use rule::RankOne;
 pub use schedule::{CosineAnnealingLr, ExponentialLr, LinearLr, OneCycleLr, Schedule, Scheduled, StepLr, WarmUp};
 pub use sgd::Sgd;

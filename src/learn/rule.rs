@@ -38,6 +38,13 @@ impl<E: Float> Pass<'_, E> {
     }
 }
 
+/// A matrix `column row`, which is written nowhere: the gradient of a weight that a single row of numbers was multiplied with.
+#[derive(Clone, Copy)]
+pub(crate) struct RankOne<'a, E> {
+    pub column: &'a [E],
+    pub row: &'a [E],
+}
+
 impl<E: Float> AnyRule<E> {
     /// How many numbers it keeps for each parameter.
     pub(crate) fn keeps(&self) -> usize {
@@ -50,7 +57,12 @@ impl<E: Float> AnyRule<E> {
     }
 
     /// Moves some parameters, with what is kept for them.
-    pub(crate) fn apply(&self, parameters: &mut [E], gradients: &[E], [a, b, c]: [&mut [E]; 3]) {
+    pub(crate) fn apply(&self, parameters: &mut [E], gradients: &[E], kept: [&mut [E]; 3]) {
+        self.apply_rank_one(parameters, RankOne { column: &[E::one()], row: gradients }, kept);
+    }
+
+    /// The same where the gradients are a matrix of rank one, row by row.
+    pub(crate) fn apply_rank_one(&self, parameters: &mut [E], gradients: RankOne<'_, E>, [a, b, c]: [&mut [E]; 3]) {
         match *self {
             AnyRule::Sgd(rule) => with_best(Moves { rule, parameters, gradients, kept: [] }),
             AnyRule::Momentum(rule) => with_best(Moves { rule, parameters, gradients, kept: [a] }),
@@ -64,27 +76,30 @@ impl<E: Float> AnyRule<E> {
 struct Moves<'a, E, R, const N: usize> {
     rule: R,
     parameters: &'a mut [E],
-    gradients: &'a [E],
+    gradients: RankOne<'a, E>,
     kept: [&'a mut [E]; N],
 }
 
 impl<E: Float, R: Rule<E, N>, const N: usize> Job for Moves<'_, E, R, N> {
     #[inline(always)]
     fn run(self) {
-        let n = self.parameters.len().min(self.gradients.len());
-        let (parameters, gradients) = (&mut self.parameters[..n], &self.gradients[..n]);
-        let mut lists = self.kept;
-        for list in &mut lists {
-            *list = &mut core::mem::take(list)[..n];
-        }
-        for i in 0..n {
-            let mut kept = [E::zero(); N];
-            for j in 0..N {
-                kept[j] = lists[j][i];
+        let Moves { rule, parameters, gradients: RankOne { column, row }, kept: mut lists } = self;
+        let n = row.len();
+        for (parameters, &factor) in parameters.chunks_exact_mut(n.max(1)).zip(column) {
+            let parameters = &mut parameters[..n];
+            let mut of_row: [&mut [E]; N] = core::array::from_fn(|_| Default::default());
+            for (of_row, list) in of_row.iter_mut().zip(&mut lists) {
+                (*of_row, *list) = core::mem::take(list).split_at_mut(n);
             }
-            (parameters[i], kept) = self.rule.next(parameters[i], gradients[i], kept);
-            for j in 0..N {
-                lists[j][i] = kept[j];
+            for i in 0..n {
+                let mut kept = [E::zero(); N];
+                for j in 0..N {
+                    kept[j] = of_row[j][i];
+                }
+                (parameters[i], kept) = rule.next(parameters[i], factor * row[i], kept);
+                for j in 0..N {
+                    of_row[j][i] = kept[j];
+                }
             }
         }
     }

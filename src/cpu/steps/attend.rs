@@ -153,7 +153,7 @@ impl<E: Float> Step<E> for Attend {
             let padding = self.padding.map(of);
             for (head, weights) in saved.chunks_exact_mut(queries * keys).enumerate() {
                 let hidden = Hidden { padding, mask: self.mask.map(|mask| of_sample(of(mask), heads, head)) };
-                let y = Rows { data: &mut output[self.y.begin(head)..], stride: self.y.row };
+                let y = Rows::new(&mut output[self.y.begin(head)..], self.y.row);
                 self.head(self.operands(of, head), hidden, weights, y, at.scratch);
             }
         }
@@ -201,7 +201,7 @@ impl<E> Returning<'_, '_, E> {
     /// Where the rows of an operand of a head lie, from `row` on.
     fn rows(&mut self, operand: Operand, head: usize, row: usize) -> Option<Rows<'_, E>> {
         let Heads { row: stride, .. } = operand.at;
-        Some(Rows { data: &mut self.input(operand.input)?[operand.at.begin(head) + row * stride..], stride })
+        Some(Rows::new(&mut self.input(operand.input)?[operand.at.begin(head) + row * stride..], stride))
     }
 }
 
@@ -210,7 +210,7 @@ impl Attend {
         [self.q, self.k, self.v].map(|operand| operand.at.mat(of(operand.input), head))
     }
 
-    fn head<E: Float>(&self, [q, k, v]: [Mat<'_, E>; 3], hidden: Hidden<&[E]>, weights: &mut [E], y: Rows<'_, E>, scratch: &mut [E]) {
+    fn head<E: Float>(&self, [q, k, v]: [Mat<'_, E>; 3], hidden: Hidden<&[E]>, weights: &mut [E], mut y: Rows<'_, E>, scratch: &mut [E]) {
         let ([d, d_v], keys) = (self.features(), self.scores.keys);
         let (turned, block) = scratch.split_at_mut(self.spaces()[0]);
         let k = transposed(k, [keys, d], turned); // [d, S]
@@ -220,8 +220,7 @@ impl Attend {
             gemm(Size { m, n: seen, k: d }, from_row(q, rows.start), k, false, block); // [m, seen]
             let lines = block.chunks_exact_mut(seen).zip(weights.chunks_exact_mut(keys));
             rows.clone().zip(lines).for_each(|(i, (scores, weights))| self.weigh(i, scores, hidden, weights));
-            let y = &mut Rows { data: &mut y.data[rows.start * y.stride..], stride: y.stride };
-            gemm_rows(Size { m, n: d_v, k: seen }, Mat::rows(weights, keys), v, false, y); // [m, dv]
+            gemm_rows(Size { m, n: d_v, k: seen }, Mat::rows(weights, keys), v, false, y.below(rows.start)); // [m, dv]
         }
     }
 
@@ -232,8 +231,8 @@ impl Attend {
         for rows in self.blocks() {
             let (m, seen) = (rows.len(), self.scores.seen(rows.clone()));
             let (q, dy, weights) = (from_row(q, rows.start), from_row(at.dy, rows.start), &at.weights[rows.start * keys..rows.end * keys]);
-            if let Some(mut dv) = to.rows(self.v, at.head, 0) {
-                gemm_rows(Size { m: seen, n: d_v, k: m }, Mat::rows(weights, keys).transposed(), dy, true, &mut dv); // [seen, dv]
+            if let Some(dv) = to.rows(self.v, at.head, 0) {
+                gemm_rows(Size { m: seen, n: d_v, k: m }, Mat::rows(weights, keys).transposed(), dy, true, dv); // [seen, dv]
             }
             gemm(Size { m, n: seen, k: d_v }, dy, v, false, block); // [m, seen]
             for (i, (scores, weights)) in rows.clone().zip(block.chunks_exact_mut(seen).zip(weights.chunks_exact(keys))) {
@@ -242,11 +241,11 @@ impl Attend {
                 self.weigh_back(&weights[..seen], scores, d_mask.map(|d_mask| &mut d_mask[line..]));
             }
             let scores = Mat::rows(&*block, seen);
-            if let Some(mut dq) = to.rows(self.q, at.head, rows.start) {
-                gemm_rows(Size { m, n: d, k: seen }, scores, k, true, &mut dq); // [m, d]
+            if let Some(dq) = to.rows(self.q, at.head, rows.start) {
+                gemm_rows(Size { m, n: d, k: seen }, scores, k, true, dq); // [m, d]
             }
-            if let Some(mut dk) = to.rows(self.k, at.head, 0) {
-                gemm_rows(Size { m: seen, n: d, k: m }, scores.transposed(), q, true, &mut dk); // [seen, d]
+            if let Some(dk) = to.rows(self.k, at.head, 0) {
+                gemm_rows(Size { m: seen, n: d, k: m }, scores.transposed(), q, true, dk); // [seen, d]
             }
         }
     }

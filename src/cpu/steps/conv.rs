@@ -2,7 +2,7 @@
 
 use super::winograd::{Quick, QuickBack};
 use super::{Backward, Forward, Step};
-use crate::cpu::storage::in_pieces;
+use crate::cpu::pieces::in_pieces;
 use crate::float::Float;
 use crate::kernels::conv::{Correlate, CorrelateBack, Filter, Place, Planes, Tap, Walk};
 use crate::kernels::frame::Frame;

@@ -5,6 +5,7 @@ use super::{Backward, Deferred, Forward, Step};
 use crate::float::Float;
 use crate::kernels::gemm::{Mat, Size, gemm};
 use crate::kernels::sum::add_rows;
+use crate::learn::RankOne;
 use core::ops::Range;
 
 /// `y = x Wᵀ + b` on every row.
@@ -60,6 +61,10 @@ impl<E: Float> Step<E> for Dense {
         if self.rows_per_sample < 16 { 16usize.div_ceil(self.rows_per_sample) } else { 128usize.div_ceil(self.rows_per_sample) }
     }
 
+    fn is_shared_out(&self) -> bool {
+        true
+    }
+
     fn learns(&self, _: usize) -> Vec<Range<usize>> {
         vec![self.weight(), self.bias()]
     }
@@ -86,5 +91,12 @@ impl<E: Float> Deferred<E> for Dense {
         for dy in d_output.chunks_exact(outputs) {
             gradients.iter_mut().zip(&dy[first..]).for_each(|(sum, &dy)| *sum += dy);
         }
+    }
+    fn rank_one<'a>(&self, params: Range<usize>, input: &'a [E], d_output: &'a [E]) -> Option<RankOne<'a, E>> {
+        if d_output.len() != self.outputs || !self.weight().contains(&params.start) {
+            return None;
+        }
+        let first = (params.start - self.weight) / self.inputs;
+        Some(RankOne { column: &d_output[first..first + params.len() / self.inputs], row: input })
     }
 }

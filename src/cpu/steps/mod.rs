@@ -22,13 +22,14 @@ pub(crate) use conv::{Bank, Conv, ConvTranspose, Filters};
 pub(crate) use dense::Dense;
 pub(crate) use gather::Gather;
 pub(crate) use join::{Add, Concat, Copy, Part};
-pub(crate) use map::Map;
+pub(crate) use map::{Map, number_by_number};
 pub(crate) use normalize::Normalize;
 pub(crate) use onward::Onward;
 pub(crate) use pool::{Pool, Pooling};
 pub(crate) use stack::{ConvStage, Layer, Levels, Stack, Stage};
 
 use crate::float::Float;
+use crate::learn::RankOne;
 use crate::noise::Noise;
 use crate::types::Slot;
 use core::ops::Range;
@@ -56,6 +57,11 @@ pub(crate) trait Step<E>: Send + Sync {
     /// How many samples it should be given at a time: with less it is slower.
     fn efficient(&self) -> usize {
         1
+    }
+
+    /// Whether several threads can share out what the step does, however many samples there are.
+    fn is_shared_out(&self) -> bool {
+        false
     }
 
     /// Which of its layer's parameters the step learns.
@@ -89,6 +95,9 @@ pub(crate) trait Deferred<E> {
     /// Writes the gradients of some of the layer's parameters, whole rows, from the whole batch's input and the gradient of its
     /// output.
     fn gradients(&self, params: Range<usize>, input: &[E], d_output: &[E], gradients: &mut [E]);
+
+    /// The same as a column and a row whose product they are, if the batch is that small.
+    fn rank_one<'a>(&self, params: Range<usize>, input: &'a [E], d_output: &'a [E]) -> Option<RankOne<'a, E>>;
 }
 
 /// A step that in training has to know something of all samples of the batch before it can go on with any. What it knows is
@@ -146,7 +155,7 @@ pub(crate) struct Forward<'a, E> {
     pub noise: Option<(Noise, usize)>,
     /// In training, for steps that look at the whole batch.
     pub batch: Option<Known<'a, E>>,
-    /// How many threads the step may use, if it has all samples of the batch: then it cuts up its work, in the same way for any
+    /// How many threads the step may use, if chunks are not shared out: then it cuts up its work, in the same way for any
     /// number of them.
     pub threads: Option<usize>,
 }

@@ -1,29 +1,36 @@
 //! Products of one chunk, on several threads.
 
-use crate::cpu::storage::in_pieces;
+use crate::cpu::pieces::{in_columns, in_pieces};
 use crate::float::Float;
-use crate::kernels::gemm::{Mat, Size, affine, gemm};
+use crate::kernels::gemm::{Mat, Size, affine, gemm, gemm_rows};
 use crate::kernels::panels::Panels;
 
 /// How many multiplications are worth waking a thread.
-const WORTH: usize = 128 * 1024;
+const WORTH: usize = 48 * 1024;
 /// Rows come in multiples of this, whole register tiles.
 const ROWS: usize = 24;
+/// Columns come in multiples of this, whole registers of any kind and pairs of them; so many at least are worth reading all of `A`,
+/// and many more where there are many.
+const COLUMNS: usize = 32;
+const LEAST: usize = 2 * COLUMNS;
+const MANY: usize = 512;
 
-/// [`gemm`] on up to `threads` threads, each of which makes some rows of `C`, or some columns if there is but one row; with `None` as a
-/// whole. How an element is summed does not depend on the number of threads.
+/// [`gemm`] on up to `threads` threads, each of which makes some columns of `C`, or some rows if there are few columns; with `None`
+/// as a whole. How an element is summed does not depend on the number of threads.
+///
+/// Columns first: a thread then reads only its own part of `B`, a weight, whose gradient it has made in the step before.
 pub(crate) fn wide<E: Float>(threads: Option<usize>, size: Size, a: Mat<'_, E>, b: Mat<'_, E>, add: bool, c: &mut [E]) {
     let Size { m, n, k } = size;
-    let (worth, c) = (WORTH.div_ceil(k.max(1)), &mut c[..m * n]);
-    let Some(threads) = threads.filter(|_| m * n > worth) else { return gemm(size, a, b, add, c) };
-    if m == 1 {
-        let piece = worth.next_multiple_of(ROWS);
-        return in_pieces(threads, c, piece, &|first, c| {
-            let b = Mat { data: &b.data[first * b.col..], ..b };
-            gemm(Size { m: 1, n: c.len(), k }, a, b, add, c);
+    let c = &mut c[..m * n];
+    let Some(threads) = threads.filter(|_| m * n * k > WORTH) else { return gemm(size, a, b, add, c) };
+    let columns = WORTH.div_ceil((m * k).max(1)).next_multiple_of(COLUMNS).max(if n < MANY { LEAST } else { LEAST + COLUMNS });
+    if m == 1 || columns < n {
+        return in_columns(threads, (c, n), columns, &|columns, c| {
+            let b = Mat { data: &b.data[columns.start * b.col..], ..b };
+            gemm_rows(Size { m, n: columns.len(), k }, a, b, add, c);
         });
     }
-    let piece = worth.div_ceil(n.max(1)).next_multiple_of(ROWS) * n;
+    let piece = WORTH.div_ceil((n * k).max(1)).next_multiple_of(ROWS) * n;
     in_pieces(threads, c, piece, &|first, c| {
         let a = Mat { data: &a.data[first / n * a.row..], ..a };
         gemm(Size { m: c.len() / n, n, k }, a, b, add, c);

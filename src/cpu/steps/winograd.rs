@@ -1,12 +1,13 @@
 //! Convolutions of 3 x 3 with less multiplications.
 
 use super::conv::{Bank, Lie};
-use crate::cpu::storage::{Storage, in_pieces};
+use crate::cpu::pieces::in_pieces;
 use crate::float::Float;
 use crate::kernels::conv::{Filter, Planes};
 use crate::kernels::geometry::Geometry;
 use crate::kernels::lanes::Choice;
 use crate::kernels::winograd::{Fold, NUMBERS, Prepare, Purpose, Squares, Winograd, WinogradBack, apart};
+use crate::storage::Storage;
 use core::ops::Range;
 
 /// Filters of 3 x 3 over images, or their way back, which are filters of 3 x 3 too.

@@ -2,10 +2,11 @@
 
 use super::{Block, NUMBERS, Place, Squares, apart, gather, see_block};
 use crate::kernels::conv::Planes;
-use crate::kernels::gemm::{Element, REGS, ROWS, Size, WIDE_REGS, WIDE_ROWS, one_panel};
+use crate::kernels::gemm::{Element, Mat, Rows};
 use crate::kernels::lanes::{Choice, Largest};
 use crate::kernels::simd::{Kernel, Lanes};
 use crate::kernels::tile::put;
+use crate::kernels::tiles::{REGS, ROWS, Tiles, WIDE_REGS, WIDE_ROWS};
 
 /// [`Correlate`](crate::kernels::conv::Correlate) with filters of 3 x 3 that were prepared.
 pub(crate) struct Winograd<'a, E> {
@@ -74,9 +75,10 @@ impl<E: Element> Winograd<'_, E> {
             unsafe {
                 see_block::<E, V>(self.squares, block, channels, self.x, seen);
                 for number in 0..NUMBERS {
-                    let factors = [&self.prepared[number * self.apart..][..rows * channels], &seen[number * of_squares..][..channels * block.width]];
-                    let product = &mut products[number * of_filters..][..rows * block.width];
-                    one_panel::<E, V, ROWS, REGS>(Size { m: rows, n: block.width, k: channels }, factors, product);
+                    let a = Mat::rows(&self.prepared[number * self.apart..][..rows * channels], channels);
+                    let b = Mat::rows(&seen[number * of_squares..][..channels * block.width], block.width);
+                    let c = Rows::new(&mut products[number * of_filters..][..rows * block.width], block.width);
+                    Tiles { size: [rows, channels], a, b, bias: &[], add: false, c }.panel::<V, ROWS, REGS>();
                 }
                 self.gather_block::<V>(block, products);
             }

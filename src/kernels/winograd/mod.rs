@@ -17,9 +17,10 @@ pub(crate) use prepare::Prepare;
 
 use super::conv::Planes;
 use super::frame::Frame;
-use super::gemm::{Element, columns_of_tile};
+use super::gemm::Element;
 use super::simd::Lanes;
 use super::tile::put;
+use super::tiles::columns_of_tile;
 
 /// How many numbers a square sees, and how many multiplications it takes.
 pub(crate) const NUMBERS: usize = 16;
