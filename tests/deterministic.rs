@@ -1,6 +1,7 @@
 //! The same seed gives the same bits: in two runs, and with any number of threads.
 
 use formwork::data::digits;
+use formwork::portable::Portable;
 use formwork::prelude::*;
 
 #[network([1, 8, 8] => [10])]
@@ -9,6 +10,56 @@ type Reader = (Conv2d<1, 4, 3, 1, 1>, BatchNorm2d<4>, Relu, MaxPool2d<2>, Flatte
 /// Reads an image as a sequence of four vectors.
 #[network([1, 8, 8] => [10])]
 type SequenceReader = (PatchEmbedding<1, 4, 8>, Lstm<8, 8>, CausalSelfAttention<8, 2>, LayerNorm<8>, LastStep, Linear<8, 10>);
+
+/// So many parameters and so few values that threads share out each layer, not the samples.
+#[network([784] => [10])]
+type WideReader = (Linear<784, 128>, Relu, Dropout<25>, Linear<128, 10>);
+
+/// Samples of many numbers, of classes that follow one another.
+fn wide<E: Float>(samples: usize) -> MiniBatch<Rank1<784>, Class<10>, E> {
+    let inputs = (0..samples * 784).map(|i| E::of((i * 7919 % 1013) as f64 / 1013.0 - 0.5)).collect();
+    MiniBatch::new(inputs, (0..samples).map(|i| i % 10).collect()).unwrap()
+}
+
+/// The bits of a model, on an engine of any kind, after steps with batches of one, some, and more than go together.
+fn trained_wide(threads: usize) -> Vec<u32> {
+    let mut model = Model::<WideReader>::new(5);
+    model.set_threads(threads);
+    let mut optimizer = Sgd::new(0.1).momentum(0.9);
+    let mut bits = Vec::new();
+    for samples in [1, 70, 1030, 1] {
+        bits.push(model.train(&wide(samples), &CrossEntropy::default(), &mut optimizer).unwrap().to_bits());
+    }
+    bits.extend(model.parameters().iter().map(|x| x.to_bits()));
+    bits.extend(model.predict(&wide(1030)).unwrap().iter().map(|x| x.to_bits()));
+    bits
+}
+
+#[test]
+fn threads_that_share_out_layers_make_no_difference() {
+    let one = trained_wide(1);
+    for threads in [2, 3, 8] {
+        assert!(one == trained_wide(threads), "{threads} threads");
+    }
+}
+
+/// Steps with all samples of a batch together, and with one alone, are those of the portable lowering.
+#[test]
+fn layers_that_are_shared_out_learn_the_same() {
+    let mut fast = Model::<WideReader, f64>::new(5);
+    let mut plain = Model::<WideReader, f64, Cpu, Portable<f64, Cpu>>::try_new(&Cpu::default(), 5, Scheme::default()).unwrap();
+    let [mut of_fast, mut of_plain] = [(); 2].map(|()| Sgd::new(0.1).momentum(0.9));
+    for samples in [1, 70, 1] {
+        let batch = wide(samples);
+        let losses = [
+            fast.train(&batch, &CrossEntropy::default(), &mut of_fast).unwrap(),
+            plain.train(&batch, &CrossEntropy::default(), &mut of_plain).unwrap(),
+        ];
+        assert!((losses[0] - losses[1]).abs() < 1e-9, "{losses:?}");
+    }
+    let farthest = fast.parameters().iter().zip(plain.parameters()).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(farthest < 1e-9, "{farthest}");
+}
 
 /// The bits of losses, parameters, running statistics and outputs after a few steps; the last batch of the epoch is a small one.
 fn trained<N: Network<Input = Rank3<1, 8, 8>, Output = Rank1<10>>>(seed: u64, threads: usize) -> Vec<u32> {
