@@ -1,7 +1,7 @@
 //! Runs a plan over a batch.
 
 use super::aligned::Aligned;
-use super::batch::{Batch, CHUNK, Chunk, PARTS, SHARED};
+use super::batch::{Batch, Chunk, PARTS, SHARED};
 use super::pass::{Memory, Shared};
 use super::pieces::in_pieces;
 use super::plan::{Block, Node, Plan};
@@ -321,14 +321,16 @@ where
 
     /// The share of a chunk's samples in the loss, and its gradient.
     fn loss(&self, objective: &dyn Objective<E, Cpu>, samples: Range<usize>, (outputs, d_outputs): (&[E], &mut [E]), threads: Option<usize>) -> E {
-        let (count, mut losses) = (samples.len(), [E::zero(); SHARED / CHUNK]);
-        let Some(threads) = threads.filter(|_| count > CHUNK && count <= SHARED) else { return objective.part(samples, outputs, d_outputs) };
+        /// How many samples are worth waking a thread.
+        const PIECE: usize = 64;
+        let (count, mut losses) = (samples.len(), [E::zero(); SHARED / PIECE]);
+        let Some(threads) = threads.filter(|_| count > PIECE && count <= SHARED) else { return objective.part(samples, outputs, d_outputs) };
         let (width, of_pieces) = (outputs.len() / count, Storage::new(&mut losses));
-        in_pieces(threads, d_outputs, CHUNK * width, &|begin, d_outputs| {
+        in_pieces(threads, d_outputs, PIECE * width, &|begin, d_outputs| {
             let (first, outputs) = (begin / width, &outputs[begin..begin + d_outputs.len()]);
             let samples = samples.start + first..samples.start + first + outputs.len() / width;
             // SAFETY: each piece has one of them.
-            let loss = unsafe { of_pieces.write(first / CHUNK..first / CHUNK + 1) };
+            let loss = unsafe { of_pieces.write(first / PIECE..first / PIECE + 1) };
             loss[0] = objective.part(samples, outputs, d_outputs);
         });
         losses.into_iter().fold(E::zero(), |sum, loss| sum + loss)

@@ -145,9 +145,12 @@ const LONG: usize = 192;
 /// Up to how many rows a copy of `B` would not pay.
 const FEW: usize = 24;
 
-/// From how many rows on `B` is copied even where it could be read as it is, unless its rows follow one another: those that are a
-/// power of two apart share few places in the cache.
+/// From how many rows on `B` is copied even where it could be read as it is, if its rows share few places in the cache.
 const COPIED: usize = 24;
+/// How many lines the first-level cache has for each place, of how many bytes, and how many places; other processors have more lines.
+const WAYS: usize = 8;
+const LINE: usize = 64;
+const PLACES: usize = 64;
 
 /// How much of `k` a panel holds: one of `B` then stays in the first-level cache.
 const DEPTH: usize = 256;
@@ -218,6 +221,27 @@ impl<E: Element> Kernel<E> for Product<'_, '_, E> {
     }
 }
 
+/// How a matrix on the right is read.
+#[derive(Clone, Copy)]
+enum Reading {
+    /// From where it is, so many rows at a time.
+    AsItIs { depth: usize },
+    /// From a copy of each panel.
+    Copied,
+    /// From a copy of several panels.
+    Wide,
+}
+
+/// How many rows of so many numbers, `row` apart, can be in the first-level cache at once: those a power of two apart share few places.
+fn staying<E>(row: usize, width: usize) -> usize {
+    let lines = (width * size_of::<E>()).div_ceil(LINE).max(1);
+    let begins = match row * size_of::<E>() {
+        bytes if bytes % LINE == 0 => PLACES >> (bytes / LINE).trailing_zeros().min(PLACES.ilog2()),
+        _ => PLACES,
+    };
+    WAYS * PLACES.min(begins * lines) / lines
+}
+
 /// Where blocks are copied to, from the begin of a line of the cache: registers of 64 bytes are then read from one line each.
 #[repr(align(64))]
 struct Room<E, const N: usize>([MaybeUninit<E>; N]);
@@ -261,21 +285,24 @@ impl<E: Element> Product<'_, '_, E> {
         let n = self.size.n;
         let mut room = Room([const { MaybeUninit::uninit() }; DEPTH * MAX_COLS]);
         let (cols, height) = (columns_of_tile::<E>(), strip.rows.len());
-        let [together, most_depth] = if self.is_far() { [WIDE / cols * cols, DEPTH * MAX_COLS / WIDE] } else { [cols, DEPTH] };
+        let reading = self.reading(height, cols);
+        let [together, most_depth] = match reading {
+            Reading::AsItIs { depth } => [cols, depth],
+            Reading::Copied => [cols, DEPTH],
+            Reading::Wide => [WIDE / cols * cols, DEPTH * MAX_COLS / WIDE],
+        };
         for first in (0..n).step_by(together) {
             for p in strip.depth.clone().step_by(most_depth) {
                 let depth = most_depth.min(strip.depth.end - p);
                 let (a, b) = (a.from(0, p - strip.depth.start), self.b.from(p, first));
                 let block = [together.min(n - first), depth];
-                let is_ready = !self.is_far() && b.col == 1 && block[0] % V::LEN == 0 && (height < COPIED || b.row == block[0]);
+                let is_ready = matches!(reading, Reading::AsItIs { .. }) && block[0] % V::LEN == 0;
                 // SAFETY: `Product::run` has asserted that `B` fits; and the caller's contract.
                 let panels = unsafe {
-                    if is_ready {
-                        b.data
-                    } else if self.is_far() {
-                        pack_wide::<E, V>(&mut room.0, b, block, cols)
-                    } else {
-                        pack::<E, V>(&mut room.0, b, block)
+                    match reading {
+                        _ if is_ready => b.data,
+                        Reading::Wide => pack_wide::<E, V>(&mut room.0, b, block, cols),
+                        _ => pack::<E, V>(&mut room.0, b, block),
                     }
                 };
                 for j in (first..n.min(first + together)).step_by(cols) {
@@ -286,6 +313,17 @@ impl<E: Element> Product<'_, '_, E> {
                 }
             }
         }
+    }
+
+    /// How `B` is best read for so many rows of `A`, in panels of so many columns.
+    #[inline(always)]
+    fn reading(&self, height: usize, cols: usize) -> Reading {
+        let (Size { n, .. }, b) = (self.size, self.b);
+        if self.is_far() {
+            return Reading::Wide;
+        }
+        let depth = if height < COPIED || b.row == n && n <= cols { DEPTH } else { staying::<E>(b.row, cols).min(DEPTH) };
+        if b.col == 1 && depth >= DEPTH / 2 { Reading::AsItIs { depth } } else { Reading::Copied }
     }
 
     /// Whether finding the pages of `B` takes longer than reading what is there.

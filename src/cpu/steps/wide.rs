@@ -5,8 +5,9 @@ use crate::float::Float;
 use crate::kernels::gemm::{Mat, Size, affine, gemm, gemm_rows};
 use crate::kernels::panels::Panels;
 
-/// How many multiplications are worth waking a thread.
-const WORTH: usize = 48 * 1024;
+/// How many multiplications are worth waking a thread, and how many where each of them reads a number of its own.
+const WORTH: usize = 128 * 1024;
+const WORTH_OF_ROW: usize = 48 * 1024;
 /// Rows come in multiples of this, whole register tiles.
 const ROWS: usize = 24;
 /// Columns come in multiples of this, whole registers of any kind and pairs of them; so many at least are worth reading all of `A`,
@@ -21,16 +22,16 @@ const MANY: usize = 512;
 /// Columns first: a thread then reads only its own part of `B`, a weight, whose gradient it has made in the step before.
 pub(crate) fn wide<E: Float>(threads: Option<usize>, size: Size, a: Mat<'_, E>, b: Mat<'_, E>, add: bool, c: &mut [E]) {
     let Size { m, n, k } = size;
-    let c = &mut c[..m * n];
-    let Some(threads) = threads.filter(|_| m * n * k > WORTH) else { return gemm(size, a, b, add, c) };
-    let columns = WORTH.div_ceil((m * k).max(1)).next_multiple_of(COLUMNS).max(if n < MANY { LEAST } else { LEAST + COLUMNS });
+    let (worth, c) = (if m == 1 { WORTH_OF_ROW } else { WORTH }, &mut c[..m * n]);
+    let Some(threads) = threads.filter(|_| m * n * k > worth) else { return gemm(size, a, b, add, c) };
+    let columns = worth.div_ceil((m * k).max(1)).next_multiple_of(COLUMNS).max(if n < MANY { LEAST } else { LEAST + COLUMNS });
     if m == 1 || columns < n {
         return in_columns(threads, (c, n), columns, &|columns, c| {
             let b = Mat { data: &b.data[columns.start * b.col..], ..b };
             gemm_rows(Size { m, n: columns.len(), k }, a, b, add, c);
         });
     }
-    let piece = WORTH.div_ceil((n * k).max(1)).next_multiple_of(ROWS) * n;
+    let piece = worth.div_ceil((n * k).max(1)).next_multiple_of(ROWS) * n;
     in_pieces(threads, c, piece, &|first, c| {
         let a = Mat { data: &a.data[first / n * a.row..], ..a };
         gemm(Size { m: c.len() / n, n, k }, a, b, add, c);
