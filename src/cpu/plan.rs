@@ -63,6 +63,8 @@ pub(crate) struct Block {
 
 /// How many numbers a block has, if it can: they stay in the first-level cache.
 const BLOCK: usize = 8192;
+/// How many blocks deferred parameters have at least, so that there is something for several threads to do.
+const FEWEST: usize = 4;
 /// Rows of weights are taken in fours, for whole register tiles; so many at least, since each pass over the batch should be worth
 /// it, and at most, as many as a panel of them has.
 const ROWS: [usize; 2] = [24, 96];
@@ -424,14 +426,14 @@ fn defer<E>(nodes: &mut [Node<E>]) {
 /// All parameters, in blocks: those of deferred steps in whole rows, and what is between them.
 fn blocks<E>(nodes: &[Node<E>], params: usize) -> Vec<Block> {
     let mut blocks = Vec::new();
+    let deferred: usize = nodes.iter().filter(|node| node.is_deferred).flat_map(learned).map(|range| range.len()).sum();
     for (i, node) in nodes.iter().enumerate().filter(|(_, node)| node.is_deferred) {
         let Some(step) = node.step.deferred() else { continue };
         for range in learned(node) {
             let row = step.row(range.start - node.params.start);
-            // A fourth of them or less, so that there is something for several threads to do.
-            let ([least, most], rows) = (ROWS, range.len() / row);
-            let parts = rows.div_ceil(most).max(4);
-            let rows = rows.div_ceil(parts).next_multiple_of(4).max(least).max(BLOCK / row / 4 * 4);
+            let ([least, most], rows) = (ROWS, range.len().div_ceil(row));
+            let of_block = (deferred / FEWEST / row).clamp(least, most);
+            let rows = rows.div_ceil(rows.div_ceil(of_block)).next_multiple_of(4).max(BLOCK / row / 4 * 4);
             let of_node = cut(range, rows * row).map(|params| Block { params, node: Some(i) });
             blocks.extend(of_node);
         }

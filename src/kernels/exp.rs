@@ -10,7 +10,6 @@
 //! the processor that would flush them belongs to the thread, and so to the caller. Whoever multiplies their way down there
 //! gets the exact numbers, slowly.
 
-use super::simd::{Job, with_best};
 use crate::float::Float;
 
 /// What the functions here need to know of a number type.
@@ -147,29 +146,10 @@ pub(crate) fn normal<E: Float>(x: E) -> [E; 2] {
     [if x < E::zero() { tail } else { E::one() - tail }, bell]
 }
 
-/// `y = exp(x - minus)`, number by number.
-pub(crate) fn exp_minus<E: Float>(x: &[E], minus: E, y: &mut [E]) {
-    with_best(ExpMinus { x, minus, y });
-}
-
-struct ExpMinus<'a, E> {
-    x: &'a [E],
-    minus: E,
-    y: &'a mut [E],
-}
-
-impl<E: Float> Job for ExpMinus<'_, E> {
-    #[inline(always)]
-    fn run(self) {
-        for (y, &x) in self.y.iter_mut().zip(self.x) {
-            *y = exp(x - self.minus);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::simd::{Job, with_best};
     use proptest::prelude::*;
 
     fn close<E: Float>(x: E, given: E, expected: f64, allowed: f64) -> Result<(), TestCaseError> {
@@ -235,13 +215,28 @@ mod tests {
         assert!(exp(f32::from_bits(0x7fa5_5555)).is_nan() && exp(f64::from_bits(0x7ff5_5555_5555_5555)).is_nan());
     }
 
+    struct ExpMinus<'a, E> {
+        x: &'a [E],
+        minus: E,
+        y: &'a mut [E],
+    }
+
+    impl<E: Float> Job for ExpMinus<'_, E> {
+        #[inline(always)]
+        fn run(self) {
+            for (y, &x) in self.y.iter_mut().zip(self.x) {
+                *y = exp(x - self.minus);
+            }
+        }
+    }
+
     #[test]
     fn a_number_gives_the_same_bits_in_every_place() {
         let x: Vec<f32> = (0..100).map(|i| (i * 37 % 101) as f32 * 1.7 - 90.0).collect();
         for begin in 0..9 {
             for end in begin..x.len() {
                 let mut y = vec![0.0; end - begin];
-                exp_minus(&x[begin..end], 0.5, &mut y);
+                with_best(ExpMinus { x: &x[begin..end], minus: 0.5, y: &mut y });
                 assert!(y.iter().zip(&x[begin..]).all(|(y, &x)| y.to_bits() == exp(x - 0.5).to_bits()));
             }
         }

@@ -10,7 +10,7 @@
 use super::dots::Dots;
 use super::pack::{pack, pack_rows, pack_wide};
 use super::simd::{Job, Kernel, Lanes, Vector, with_best};
-use super::tiles::{Tiles, columns_of_tile};
+use super::tiles::{Next, Tiles, columns_of_tile};
 use crate::storage::Storage;
 use core::mem::MaybeUninit;
 
@@ -154,6 +154,8 @@ const PLACES: usize = 64;
 
 /// How much of `k` a panel holds: one of `B` then stays in the first-level cache.
 const DEPTH: usize = 256;
+/// And how much at least.
+const LEAST: usize = 48;
 /// How many columns a panel of `B` has at most, and how many rows one of `A`.
 const MAX_COLS: usize = 48;
 const MAX_ROWS: usize = 96;
@@ -305,11 +307,19 @@ impl<E: Element> Product<'_, '_, E> {
                         _ => pack::<E, V>(&mut room.0, b, block),
                     }
                 };
+                let next = match (p + depth < strip.depth.end, first + together < n) {
+                    (true, _) => self.b.from(p + depth, first).data,
+                    (false, true) => self.b.from(strip.depth.start, first + together).data,
+                    (false, false) => &[],
+                };
                 for j in (first..n.min(first + together)).step_by(cols) {
                     let columns = j..n.min(j + cols);
                     let b = if is_ready { b } else { Mat::rows(&panels[(j - first) * depth..], columns.len().next_multiple_of(V::LEN)) };
                     let bias = if p == 0 && !self.bias.is_empty() { &self.bias[columns.clone()] } else { &[] };
-                    Tiles { size: [height, depth], a, b, bias, add: self.add || p > 0, c: self.c.part(strip.rows.start, columns) }.run();
+                    let is_row = self.b.col == 1 && !next.is_empty() && n * self.size.k * size_of::<E>() >= FAR / 2;
+                    let next = if is_row { Next { from: next.as_ptr().wrapping_add(j - first), row: self.b.row } } else { Next::nothing(b.data) };
+                    let c = self.c.part(strip.rows.start, columns);
+                    Tiles { size: [height, depth], a, b, bias, add: self.add || p > 0, c, next }.run();
                 }
             }
         }
@@ -323,7 +333,8 @@ impl<E: Element> Product<'_, '_, E> {
             return Reading::Wide;
         }
         let depth = if height < COPIED || b.row == n && n <= cols { DEPTH } else { staying::<E>(b.row, cols).min(DEPTH) };
-        if b.col == 1 && depth >= DEPTH / 2 { Reading::AsItIs { depth } } else { Reading::Copied }
+        // Sums are taken up again for each part of `k`; that costs less than a copy for few rows.
+        if b.col == 1 && depth * 3 >= height.min(DEPTH) && depth >= LEAST { Reading::AsItIs { depth } } else { Reading::Copied }
     }
 
     /// Whether finding the pages of `B` takes longer than reading what is there.

@@ -119,9 +119,28 @@ impl<E: Float + AddAssign> Job for AddRuns<'_, E> {
 
 /// Adds all rows to one, which is as long as each; an empty one has none.
 pub(crate) fn add_rows<E: Float + AddAssign>(rows: &[E], sum: &mut [E]) {
+    add_columns(rows, sum.len(), 0, sum);
+}
+
+/// The same for some columns of rows of `width` numbers, from `first` on.
+pub(crate) fn add_columns<E: Float + AddAssign>(rows: &[E], width: usize, first: usize, sum: &mut [E]) {
     if !sum.is_empty() {
-        for row in rows.chunks_exact(sum.len()) {
-            sum.iter_mut().zip(row).for_each(|(sum, &x)| *sum += x);
+        with_best(AddColumns { rows, width, first, sum });
+    }
+}
+
+struct AddColumns<'a, E> {
+    rows: &'a [E],
+    width: usize,
+    first: usize,
+    sum: &'a mut [E],
+}
+
+impl<E: Float + AddAssign> Job for AddColumns<'_, E> {
+    #[inline(always)]
+    fn run(self) {
+        for row in self.rows.chunks_exact(self.width) {
+            self.sum.iter_mut().zip(&row[self.first..]).for_each(|(sum, &x)| *sum += x);
         }
     }
 }

@@ -24,6 +24,22 @@ pub(super) struct Tiles<'a, 'c, E> {
     pub add: bool,
     /// As wide as the product.
     pub c: Rows<'c, E>,
+    /// What will be read next: the processor is told of it meanwhile, since its rows are too far apart to be seen coming.
+    pub next: Next<E>,
+}
+
+/// Rows of numbers, `row` apart, that somebody may read soon.
+#[derive(Clone, Copy)]
+pub(super) struct Next<E> {
+    pub from: *const E,
+    pub row: usize,
+}
+
+impl<E> Next<E> {
+    /// Nothing more than what is at hand.
+    pub(super) fn nothing(at_hand: &[E]) -> Self {
+        Next { from: at_hand.as_ptr(), row: 0 }
+    }
 }
 
 /// How many columns a panel has at most.
@@ -141,7 +157,10 @@ impl<E: Element> Tiles<'_, '_, E> {
             for (l, reg) in b_regs.iter_mut().enumerate() {
                 *reg = reg.add(l * V::LEN);
             }
+            // One line of each row for each tile.
+            let next = self.next.from.wrapping_add(i / ROWS % REGS * V::LEN);
             for l in 0..depth {
+                V::prefetch(next.wrapping_add(l * self.next.row));
                 let (mut numbers, mut registers) = (a_rows, b_regs);
                 for number in &mut numbers {
                     *number = number.add(l * a.col);

@@ -12,6 +12,9 @@ pub(crate) trait Elementwise: Copy + Send + Sync + 'static {
     /// What it is to steps that take several layers at once.
     const STAGE: Option<Stage> = None;
 
+    /// Whether the slope is kept from the way forward, because most of it is what the value is made of.
+    const KEEPS_SLOPE: bool = false;
+
     /// `f(x)`
     fn value<E: Float>(&self, x: E) -> E;
 
@@ -83,7 +86,7 @@ macro_rules! elementwise {
                 x: $crate::cpu::Value,
                 y: $crate::types::Dims,
             ) -> $crate::cpu::Value {
-                let y = planner.step($crate::cpu::steps::Map(*self), &[x], y);
+                let y = planner.step($crate::cpu::steps::Map::new(*self, y.numel()), &[x], y);
                 if let Some(stage) = <Self as $crate::layers::elementwise::Elementwise>::STAGE {
                     planner.mark(stage);
                 }

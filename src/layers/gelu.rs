@@ -58,6 +58,8 @@ fn excess() -> f64 {
 }
 
 impl Elementwise for Gelu {
+    const KEEPS_SLOPE: bool = true;
+
     #[inline(always)]
     fn value<E: Float>(&self, x: E) -> E {
         let [cdf, _] = exp::normal(x);
@@ -98,6 +100,8 @@ impl GeluTanh {
 }
 
 impl Elementwise for GeluTanh {
+    const KEEPS_SLOPE: bool = true;
+
     #[inline(always)]
     fn value<E: Float>(&self, x: E) -> E {
         let [_, tangent] = Self::tangent(x);

@@ -198,7 +198,7 @@ impl<E: Float> Step<E> for AddToEach<E> {
             }
         }
         if let Some(mut dx) = at.d_input() {
-            dx.put(at.d_output.iter().copied());
+            dx.put_all(at.d_output);
         }
     }
 }

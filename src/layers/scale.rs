@@ -128,7 +128,7 @@ impl ScaleSpec {
     }
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {
-        planner.step(Map(*self), &[x], y)
+        planner.step(Map::new(*self, y.numel()), &[x], y)
     }
 }
 

@@ -32,6 +32,8 @@ leaf!(Silu);
 elementwise!(Silu, |_this| Label::new("Silu", &[]), flops: 5);
 
 impl Elementwise for Silu {
+    const KEEPS_SLOPE: bool = true;
+
     #[inline(always)]
     fn value<E: Float>(&self, x: E) -> E {
         x * exp::sigmoid(x)

@@ -35,6 +35,7 @@ pub struct BceWithLogits;
 pointwise!(BceWithLogits);
 
 impl Pointwise for BceWithLogits {
+    #[inline(always)]
     fn term<E: Float>(&self, y: E, t: E) -> (E, E) {
         let decay = (-y.abs()).exp();
         let sigmoid = if y >= E::zero() { E::one() / (E::one() + decay) } else { decay / (E::one() + decay) };

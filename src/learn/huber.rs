@@ -59,6 +59,7 @@ pointwise!(Huber);
 
 /// With `c`, which is `d` cut off at `±δ`, both cases are `c (d - c / 2)`.
 impl Pointwise for Huber {
+    #[inline(always)]
     fn term<E: Float>(&self, y: E, t: E) -> (E, E) {
         let (d, delta) = (y - t, E::of(self.delta));
         let c = if d.abs() > delta { delta.copysign(d) } else { d };

@@ -66,6 +66,7 @@ impl KlDiv {
 pointwise!(KlDiv);
 
 impl Pointwise for KlDiv {
+    #[inline(always)]
     fn term<E: Float>(&self, y: E, t: E) -> (E, E) {
         let p = self.probability(t);
         (self.information(t) - p * y, -p)

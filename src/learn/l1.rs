@@ -33,6 +33,7 @@ pub struct L1;
 pointwise!(L1);
 
 impl Pointwise for L1 {
+    #[inline(always)]
     fn term<E: Float>(&self, y: E, t: E) -> (E, E) {
         let d = y - t;
         (d.abs(), if d == E::zero() { E::zero() } else { d.signum() })

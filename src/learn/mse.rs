@@ -36,6 +36,7 @@ pub struct Mse;
 pointwise!(Mse);
 
 impl Pointwise for Mse {
+    #[inline(always)]
     fn term<E: Float>(&self, y: E, t: E) -> (E, E) {
         let d = y - t;
         (d * d, d + d)

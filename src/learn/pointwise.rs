@@ -2,13 +2,15 @@
 
 use crate::engine::Flat;
 use crate::float::Float;
+use crate::kernels::simd::{Job, with_best};
+use crate::kernels::sum::Partial;
 use dfdx::shapes::Rank0;
 use dfdx::tensor::{Tape, Tensor};
 use dfdx::tensor_ops::Device;
 
 /// A loss that is a sum over pairs of a number and its target.
 pub(crate) trait Pointwise: Sync {
-    /// What a pair adds to the sum, and the derivative of that with respect to the output `y`.
+    /// What a pair adds to the sum, `#[inline(always)]`, and the derivative of that with respect to the output `y`.
     fn term<E: Float>(&self, y: E, t: E) -> (E, E);
 
     /// By what the sum is divided, besides the number of samples, if each has so many numbers.
@@ -20,18 +22,47 @@ pub(crate) trait Pointwise: Sync {
     fn taped<E: Float, D: Device<E>, T: Tape<E, D>>(&self, outputs: Flat<E, D, T>, targets: &[E]) -> Result<Tensor<Rank0, E, D, T>, D::Err>;
 }
 
+/// The loss of some numbers times `scale`, and its derivatives.
+pub(crate) fn part<E: Float>(loss: &impl Pointwise, numbers: [&[E]; 2], scale: E, slopes: &mut [E]) -> E {
+    let mut sum = Partial::new();
+    with_best(Part { loss, numbers, scale, slopes, sum: &mut sum });
+    sum.total() * scale
+}
+
+struct Part<'a, L, E> {
+    loss: &'a L,
+    numbers: [&'a [E]; 2],
+    scale: E,
+    slopes: &'a mut [E],
+    sum: &'a mut Partial<E>,
+}
+
+impl<L: Pointwise, E: Float> Job for Part<'_, L, E> {
+    #[inline(always)]
+    fn run(self) {
+        let Part { loss, numbers: [outputs, targets], scale, slopes, sum } = self;
+        let (mut outputs, mut targets) = (outputs.chunks(TOGETHER), targets.chunks(TOGETHER));
+        for slopes in slopes.chunks_mut(TOGETHER) {
+            let (Some(outputs), Some(targets)) = (outputs.next(), targets.next()) else { return };
+            let mut terms = [E::zero(); TOGETHER];
+            for (((term, slope), &y), &t) in terms.iter_mut().zip(slopes.iter_mut()).zip(outputs).zip(targets) {
+                (*term, *slope) = loss.term(y, t);
+                *slope = *slope * scale;
+            }
+            *sum = sum.add(&terms[..slopes.len()], |term| term);
+        }
+    }
+}
+
+/// How many terms are written before they are added up.
+const TOGETHER: usize = 256;
+
 /// Makes a [`Pointwise`] loss a [`Loss`](super::Loss) of outputs of any shape, and values of the same.
 macro_rules! pointwise {
     ($Loss:ident) => {
         impl<S: $crate::types::Plain> $crate::learn::Loss<S, $crate::data::Values<S>> for $Loss {
             fn part<E: $crate::float::Float>(&self, outputs: &[E], targets: &[E], scale: E, d_outputs: &mut [E]) -> E {
-                let mut sum = E::zero();
-                for ((&y, &t), d) in outputs.iter().zip(targets).zip(d_outputs) {
-                    let (term, slope) = self.term(y, t);
-                    sum += term;
-                    *d = slope * scale;
-                }
-                sum * scale
+                $crate::learn::pointwise::part(self, [outputs, targets], scale, d_outputs)
             }
 
             fn terms(&self) -> usize {

@@ -2,8 +2,9 @@
 
 use super::{Backward, Forward, Gradient, MAX_INPUTS, Step};
 use crate::float::Float;
-use crate::kernels::exp::exp_minus;
+use crate::kernels::exp::exp;
 use crate::kernels::gemm::{Mat, Rows, Size, gemm, gemm_rows};
+use crate::kernels::simd::{Job, with_best};
 use crate::kernels::sum::{dot, largest, sum};
 use crate::kernels::transpose::Transpose;
 use crate::layers::scaled_dot_product::{Hidden, Scores};
@@ -92,36 +93,80 @@ impl Attend {
     fn features(&self) -> [usize; 2] {
         [self.k.at.cols, self.v.at.cols]
     }
+}
 
-    /// The weights of query `i`, of its scores before they are scaled.
-    fn weigh<E: Float>(&self, i: usize, scores: &mut [E], hidden: Hidden<&[E]>, weights: &mut [E]) {
-        let (seen, unseen) = weights.split_at_mut(self.scores.seen(i..i + 1));
-        let (scores, scale) = (&mut scores[..seen.len()], E::of(self.scores.scale));
-        unseen.fill(E::zero());
-        scores.iter_mut().for_each(|score| *score *= scale);
+/// The weights of some queries, of their scores before they are scaled.
+struct Weigh<'a, E> {
+    scores: &'a Scores,
+    rows: Range<usize>,
+    /// Of so many keys as any of the queries sees.
+    raw: &'a mut [E],
+    hidden: Hidden<&'a [E]>,
+    weights: &'a mut [E],
+}
+
+impl<E: Float> Job for Weigh<'_, E> {
+    #[inline(always)]
+    fn run(self) {
+        let Weigh { scores, rows, raw, hidden, weights } = self;
+        let lines = raw.chunks_exact_mut(scores.seen(rows.clone())).zip(weights.chunks_exact_mut(scores.keys));
+        for (i, (raw, weights)) in rows.zip(lines) {
+            let (seen, unseen) = weights.split_at_mut(scores.seen(i..i + 1));
+            unseen.fill(E::zero());
+            scores.weigh(i, &mut raw[..seen.len()], hidden, seen);
+        }
+    }
+}
+
+impl Scores {
+    /// The weights of the keys that query `i` sees.
+    #[inline(always)]
+    fn weigh<E: Float>(&self, i: usize, raw: &mut [E], hidden: Hidden<&[E]>, seen: &mut [E]) {
+        let scale = E::of(self.scale);
+        raw.iter_mut().for_each(|score| *score *= scale);
         if let Some(mask) = hidden.mask {
-            scores.iter_mut().zip(&mask[i * self.scores.keys..]).for_each(|(score, &mask)| *score += mask);
+            raw.iter_mut().zip(&mask[i * self.keys..]).for_each(|(score, &mask)| *score += mask);
         }
         if let Some(padding) = hidden.padding {
-            scores.iter_mut().zip(padding).filter(|(_, padding)| **padding != E::zero()).for_each(|(score, _)| *score = E::neg_infinity());
+            raw.iter_mut().zip(padding).filter(|(_, padding)| **padding != E::zero()).for_each(|(score, _)| *score = E::neg_infinity());
         }
-        let largest = largest(scores);
-        if scores.iter().all(|&score| score == E::neg_infinity()) {
+        let largest = largest(raw);
+        // Nobody to attend to, unless all scores are no numbers, which the weights then are as well.
+        if largest == E::neg_infinity() && raw.iter().all(|&score| score == E::neg_infinity()) {
             return seen.fill(E::zero());
         }
-        exp_minus(scores, largest, seen);
+        for (weight, &score) in seen.iter_mut().zip(&*raw) {
+            *weight = exp(score - largest);
+        }
         let sum = sum(seen);
         seen.iter_mut().for_each(|weight| *weight /= sum);
     }
+}
 
-    /// Makes of the gradient of a query's weights that of its scores before they are scaled.
-    fn weigh_back<E: Float>(&self, weights: &[E], d: &mut [E], d_mask: Option<&mut [E]>) {
-        let (mean, scale) = (dot(weights, d), E::of(self.scores.scale));
-        d.iter_mut().zip(weights).for_each(|(d, &weight)| *d = weight * (*d - mean));
-        if let Some(d_mask) = d_mask {
-            d_mask.iter_mut().zip(&*d).for_each(|(sum, &d)| *sum += d);
+/// Makes of the gradients of some queries' weights those of their scores before they are scaled.
+struct WeighBack<'a, E> {
+    scale: f64,
+    keys: usize,
+    seen: usize,
+    weights: &'a [E],
+    d: &'a mut [E],
+    /// From the first of the queries on.
+    d_mask: Option<&'a mut [E]>,
+}
+
+impl<E: Float> Job for WeighBack<'_, E> {
+    #[inline(always)]
+    fn run(self) {
+        let (scale, mut d_mask) = (E::of(self.scale), self.d_mask);
+        for (i, (d, weights)) in self.d.chunks_exact_mut(self.seen).zip(self.weights.chunks_exact(self.keys)).enumerate() {
+            let weights = &weights[..self.seen];
+            let mean = dot(weights, d);
+            d.iter_mut().zip(weights).for_each(|(d, &weight)| *d = weight * (*d - mean));
+            if let Some(d_mask) = &mut d_mask {
+                d_mask[i * self.keys..].iter_mut().zip(&*d).for_each(|(sum, &d)| *sum += d);
+            }
+            d.iter_mut().for_each(|d| *d *= scale);
         }
-        d.iter_mut().for_each(|d| *d *= scale);
     }
 }
 
@@ -218,8 +263,7 @@ impl Attend {
             let (m, seen) = (rows.len(), self.scores.seen(rows.clone()));
             let weights = &mut weights[rows.start * keys..rows.end * keys];
             gemm(Size { m, n: seen, k: d }, from_row(q, rows.start), k, false, block); // [m, seen]
-            let lines = block.chunks_exact_mut(seen).zip(weights.chunks_exact_mut(keys));
-            rows.clone().zip(lines).for_each(|(i, (scores, weights))| self.weigh(i, scores, hidden, weights));
+            with_best(Weigh { scores: &self.scores, rows: rows.clone(), raw: &mut block[..m * seen], hidden, weights: &mut *weights });
             gemm_rows(Size { m, n: d_v, k: seen }, Mat::rows(weights, keys), v, false, y.below(rows.start)); // [m, dv]
         }
     }
@@ -235,11 +279,9 @@ impl Attend {
                 gemm_rows(Size { m: seen, n: d_v, k: m }, Mat::rows(weights, keys).transposed(), dy, true, dv); // [seen, dv]
             }
             gemm(Size { m, n: seen, k: d_v }, dy, v, false, block); // [m, seen]
-            for (i, (scores, weights)) in rows.clone().zip(block.chunks_exact_mut(seen).zip(weights.chunks_exact(keys))) {
-                let d_mask = self.mask.and_then(|mask| to.input(mask));
-                let line = (at.head * self.scores.queries + i) * keys;
-                self.weigh_back(&weights[..seen], scores, d_mask.map(|d_mask| &mut d_mask[line..]));
-            }
+            let line = (at.head * self.scores.queries + rows.start) * keys;
+            let d_mask = self.mask.and_then(|mask| to.input(mask)).map(|d_mask| &mut d_mask[line..]);
+            with_best(WeighBack { scale: self.scores.scale, keys, seen, weights, d: &mut block[..m * seen], d_mask });
             let scores = Mat::rows(&*block, seen);
             if let Some(dq) = to.rows(self.q, at.head, rows.start) {
                 gemm_rows(Size { m, n: d, k: seen }, scores, k, true, dq); // [m, d]

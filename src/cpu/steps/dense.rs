@@ -4,7 +4,7 @@ use super::wide::{wide, wide_affine};
 use super::{Backward, Deferred, Forward, Step};
 use crate::float::Float;
 use crate::kernels::gemm::{Mat, Size, gemm};
-use crate::kernels::sum::add_rows;
+use crate::kernels::sum::{add_columns, add_rows};
 use crate::learn::RankOne;
 use core::ops::Range;
 
@@ -88,9 +88,7 @@ impl<E: Float> Deferred<E> for Dense {
         }
         let first = params.start - self.bias().start;
         gradients.fill(E::zero());
-        for dy in d_output.chunks_exact(outputs) {
-            gradients.iter_mut().zip(&dy[first..]).for_each(|(sum, &dy)| *sum += dy);
-        }
+        add_columns(d_output, outputs, first, gradients);
     }
     fn rank_one<'a>(&self, params: Range<usize>, input: &'a [E], d_output: &'a [E]) -> Option<RankOne<'a, E>> {
         if d_output.len() != self.outputs || !self.weight().contains(&params.start) {

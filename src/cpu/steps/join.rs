@@ -15,7 +15,7 @@ impl<E: Float> Step<E> for Add {
 
     fn backward(&self, at: Backward<'_, E>) {
         for mut dx in at.d_inputs.into_iter().flatten() {
-            dx.put(at.d_output.iter().copied());
+            dx.put_all(at.d_output);
         }
     }
 }
@@ -43,7 +43,7 @@ impl<E: Float> Step<E> for Copy {
 
     fn backward(&self, mut at: Backward<'_, E>) {
         if let Some(mut dx) = at.d_input() {
-            dx.put(at.d_output.iter().copied());
+            dx.put_all(at.d_output);
         }
     }
 }
@@ -71,7 +71,7 @@ impl<E: Float> Step<E> for Concat {
         for (&part, dx) in self.parts.iter().zip(at.d_inputs) {
             if let Some(Gradient { to, add }) = dx {
                 for (to, dy) in to.chunks_exact_mut(part).zip(at.d_output.chunks_exact(width)) {
-                    Gradient { to, add }.put(dy[begin..begin + part].iter().copied());
+                    Gradient { to, add }.put_all(&dy[begin..begin + part]);
                 }
             }
             begin += part;

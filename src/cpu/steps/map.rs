@@ -7,7 +7,18 @@ use crate::kernels::simd::{Job, with_best};
 use crate::layers::elementwise::Elementwise;
 
 /// `y = f(x)`, number by number.
-pub(crate) struct Map<F>(pub F);
+pub(crate) struct Map<F> {
+    f: F,
+    /// How many slopes are kept for each sample.
+    kept: usize,
+}
+
+impl<F: Elementwise> Map<F> {
+    /// For samples of so many numbers.
+    pub(crate) fn new(f: F, numel: usize) -> Self {
+        Map { f, kept: if F::KEEPS_SLOPE { numel } else { 0 } }
+    }
+}
 
 /// Calls `work` with pieces of numbers, and where they begin, on up to `threads` threads; with `None` on this one.
 pub(crate) fn number_by_number<E: Float>(threads: Option<usize>, numbers: &mut [E], work: &(dyn Fn(usize, &mut [E]) + Sync)) {
@@ -23,19 +34,28 @@ impl<E: Float, F: Elementwise> Step<E> for Map<F> {
         true
     }
 
+    fn saved(&self) -> usize {
+        self.kept
+    }
+
     fn forward(&self, at: Forward<'_, E>) {
-        let x = at.input();
-        number_by_number(at.threads, at.output, &|first, y| with_best(Values { f: self.0, x: &x[first..], y }));
+        let (f, x) = (self.f, at.input());
+        if self.kept > 0 {
+            return with_best(Both { f, x, y: at.output, slope: at.saved });
+        }
+        number_by_number(at.threads, at.output, &|first, y| with_best(Values { f, x: &x[first..], y }));
     }
 
     fn backward(&self, mut at: Backward<'_, E>) {
-        let (x, y, dy) = (at.input, at.output, at.d_output);
-        if let Some(Gradient { to, add }) = at.d_input() {
-            number_by_number(at.threads, to, &|first, to| {
-                let dx = Gradient { to, add };
-                with_best(Slopes { f: self.0, x: &x[first..], y: &y[first..], dy: &dy[first..], dx });
-            });
-        }
+        let (f, x, y, dy, slope) = (self.f, at.input, at.output, at.d_output, at.saved);
+        let Some(Gradient { to, add }) = at.d_input() else { return };
+        number_by_number(at.threads, to, &|first, to| {
+            let (dy, dx) = (&dy[first..], Gradient { to, add });
+            if self.kept > 0 {
+                return with_best(Kept { slope: &slope[first..], dy, dx });
+            }
+            with_best(Slopes { f, x: &x[first..], y: &y[first..], dy, dx });
+        });
     }
 }
 
@@ -50,6 +70,42 @@ impl<E: Float, F: Elementwise> Job for Values<'_, E, F> {
     fn run(self) {
         for (y, &x) in self.y.iter_mut().zip(self.x) {
             *y = self.f.value(x);
+        }
+    }
+}
+
+/// Values, and the slopes where they are.
+struct Both<'a, E, F> {
+    f: F,
+    x: &'a [E],
+    y: &'a mut [E],
+    slope: &'a mut [E],
+}
+
+impl<E: Float, F: Elementwise> Job for Both<'_, E, F> {
+    #[inline(always)]
+    fn run(self) {
+        for ((y, slope), &x) in self.y.iter_mut().zip(self.slope).zip(self.x) {
+            *y = self.f.value(x);
+            *slope = self.f.slope(x, *y);
+        }
+    }
+}
+
+/// The way back with slopes that were kept.
+struct Kept<'a, E> {
+    slope: &'a [E],
+    dy: &'a [E],
+    dx: Gradient<'a, E>,
+}
+
+impl<E: Float> Job for Kept<'_, E> {
+    #[inline(always)]
+    fn run(self) {
+        let add = self.dx.add;
+        for ((dx, &slope), &dy) in self.dx.to.iter_mut().zip(self.slope).zip(self.dy) {
+            let before = if add { *dx } else { E::zero() };
+            *dx = before + dy * slope;
         }
     }
 }

@@ -29,6 +29,7 @@ pub(crate) use pool::{Pool, Pooling};
 pub(crate) use stack::{ConvStage, Layer, Levels, Stack, Stage};
 
 use crate::float::Float;
+use crate::kernels::simd::{Job, with_best};
 use crate::learn::RankOne;
 use crate::noise::Noise;
 use crate::types::Slot;
@@ -213,6 +214,11 @@ impl<E: Float> Gradient<'_, E> {
         }
     }
 
+    /// The same with numbers that lie there.
+    pub(crate) fn put_all(&mut self, numbers: &[E]) {
+        if self.add { with_best(AddTo { to: self.to, numbers }) } else { self.to.copy_from_slice(numbers) }
+    }
+
     /// The places, to be added to: cleared first where nothing is there yet.
     pub(crate) fn accumulate(&mut self) -> &mut [E] {
         if !self.add {
@@ -220,5 +226,17 @@ impl<E: Float> Gradient<'_, E> {
             self.add = true;
         }
         self.to
+    }
+}
+
+struct AddTo<'a, E> {
+    to: &'a mut [E],
+    numbers: &'a [E],
+}
+
+impl<E: Float> Job for AddTo<'_, E> {
+    #[inline(always)]
+    fn run(self) {
+        self.to.iter_mut().zip(self.numbers).for_each(|(to, &x)| *to += x);
     }
 }

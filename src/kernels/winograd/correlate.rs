@@ -6,7 +6,7 @@ use crate::kernels::gemm::{Element, Mat, Rows};
 use crate::kernels::lanes::{Choice, Largest};
 use crate::kernels::simd::{Kernel, Lanes};
 use crate::kernels::tile::put;
-use crate::kernels::tiles::{REGS, ROWS, Tiles, WIDE_REGS, WIDE_ROWS};
+use crate::kernels::tiles::{Next, REGS, ROWS, Tiles, WIDE_REGS, WIDE_ROWS};
 
 /// [`Correlate`](crate::kernels::conv::Correlate) with filters of 3 x 3 that were prepared.
 pub(crate) struct Winograd<'a, E> {
@@ -78,7 +78,7 @@ impl<E: Element> Winograd<'_, E> {
                     let a = Mat::rows(&self.prepared[number * self.apart..][..rows * channels], channels);
                     let b = Mat::rows(&seen[number * of_squares..][..channels * block.width], block.width);
                     let c = Rows::new(&mut products[number * of_filters..][..rows * block.width], block.width);
-                    Tiles { size: [rows, channels], a, b, bias: &[], add: false, c }.panel::<V, ROWS, REGS>();
+                    Tiles { size: [rows, channels], a, b, bias: &[], add: false, c, next: Next::nothing(seen) }.panel::<V, ROWS, REGS>();
                 }
                 self.gather_block::<V>(block, products);
             }
