@@ -5,9 +5,9 @@ use super::simd::{Kernel, Lanes};
 use super::tile::{inner, totals};
 
 /// A product whose `A` and `B` are contiguous along `k`.
-pub(super) struct Dots<'a, 'c, E>(pub Product<'a, 'c, E>);
+pub(super) struct Dots<'p, 'a, 'c, E>(pub &'p mut Product<'a, 'c, E>);
 
-impl<E: Element> Kernel<E> for Dots<'_, '_, E> {
+impl<E: Element> Kernel<E> for Dots<'_, '_, '_, E> {
     type Output = ();
 
     #[inline(always)]
@@ -27,7 +27,7 @@ impl<E: Element> Kernel<E> for Dots<'_, '_, E> {
 /// kind.
 const STRIP: usize = 24;
 
-impl<E: Element> Dots<'_, '_, E> {
+impl<E: Element> Dots<'_, '_, '_, E> {
     /// All rows and columns; tiles of four rows have `COLS` columns.
     ///
     /// # Safety
@@ -78,7 +78,7 @@ impl<E: Element> Dots<'_, '_, E> {
     /// There are `ROWS` rows and `COLS` columns from `(i, j)` on; and the contract of [`Lanes`].
     #[inline(always)]
     unsafe fn tile<V: Lanes<E>, const ROWS: usize, const COLS: usize>(&mut self, [i, j]: [usize; 2]) {
-        let Product { a, b, add, size: Size { k, .. }, .. } = self.0;
+        let Product { a, b, add, size: Size { k, .. }, .. } = *self.0;
         // SAFETY: `Product::run` has asserted that rows of A and columns of B have `k` numbers.
         let totals = unsafe {
             let (mut rows, mut columns) = ([a.data.as_ptr(); ROWS], [b.data.as_ptr(); COLS]);

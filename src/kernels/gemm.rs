@@ -39,7 +39,7 @@ impl<'a, E> Mat<'a, E> {
     }
 
     /// The same from an element on.
-    fn from(self, i: usize, j: usize) -> Self {
+    pub(super) fn from(self, i: usize, j: usize) -> Self {
         Mat { data: &self.data[i * self.row + j * self.col..], ..self }
     }
 }
@@ -153,9 +153,11 @@ const LINE: usize = 64;
 const PLACES: usize = 64;
 
 /// How much of `k` a panel holds: one of `B` then stays in the first-level cache.
-const DEPTH: usize = 256;
+pub(super) const DEPTH: usize = 256;
 /// And how much at least.
 const LEAST: usize = 48;
+/// How many panels of `B` have to read numbers of `A` that lie side by side, but not along `k`, so that a copy pays.
+const OFTEN: usize = 4;
 /// How many columns a panel of `B` has at most, and how many rows one of `A`.
 const MAX_COLS: usize = 48;
 const MAX_ROWS: usize = 96;
@@ -194,9 +196,9 @@ impl<E: Element> Product<'_, '_, E> {
         }
         match k {
             0 => {}
-            _ if is_flat => with_best(Outer(self)),
-            _ if is_long => E::run(Dots(self)),
-            _ => E::run(self),
+            _ if is_flat => with_best(Outer(&mut self)),
+            _ if is_long => E::run(Dots(&mut self)),
+            _ => E::run(&mut self),
         }
     }
 
@@ -213,7 +215,8 @@ impl<E: Element> Product<'_, '_, E> {
     }
 }
 
-impl<E: Element> Kernel<E> for Product<'_, '_, E> {
+/// Behind a reference, so that nothing is copied on the way.
+impl<E: Element> Kernel<E> for &mut Product<'_, '_, E> {
     type Output = ();
 
     #[inline(always)]
@@ -261,10 +264,10 @@ impl<E: Element> Product<'_, '_, E> {
     /// # Safety
     /// The contract of [`Lanes`].
     #[inline(always)]
-    unsafe fn strips<V: Lanes<E>>(mut self) {
+    unsafe fn strips<V: Lanes<E>>(&mut self) {
         let (Size { m, k, .. }, a) = (self.size, self.a);
         let mut panel = Room([const { MaybeUninit::uninit() }; DEPTH * MAX_ROWS]);
-        let is_copied = a.col != 1;
+        let is_copied = a.col != 1 && (a.row != 1 || self.size.n > OFTEN * columns_of_tile::<E>());
         let [most_rows, most_depth] = if is_copied { [MAX_ROWS, DEPTH] } else { [m, k] };
         for p in (0..k).step_by(most_depth) {
             for i in (0..m).step_by(most_rows) {
@@ -346,12 +349,12 @@ impl<E: Element> Product<'_, '_, E> {
 }
 
 /// A product of a column and a row: there is nothing to sum, so it is as fast as memory.
-struct Outer<'a, 'c, E>(Product<'a, 'c, E>);
+struct Outer<'p, 'a, 'c, E>(&'p mut Product<'a, 'c, E>);
 
-impl<E: Element> Job for Outer<'_, '_, E> {
+impl<E: Element> Job for Outer<'_, '_, '_, E> {
     #[inline(always)]
     fn run(self) {
-        let Product { size: Size { m, n, .. }, a, b, add, mut c, .. } = self.0;
+        let Product { size: Size { m, n, .. }, a, b, add, ref mut c, .. } = *self.0;
         for i in 0..m {
             let (x, to) = (a.data[i * a.row], c.row(i, 0..n));
             if add {

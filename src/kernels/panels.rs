@@ -1,7 +1,7 @@
 //! A matrix on the right of many products, copied once.
 
-use super::gemm::{Element, Mat, Product, Rows, Size};
-use super::tiles::columns_of_tile;
+use super::gemm::{DEPTH, Element, Mat, Product, Rows, Size};
+use super::tiles::{Next, Tiles, columns_of_tile};
 use super::transpose::Transpose;
 
 /// `B[k, n]` cut into panels of as many columns as a register tile has: each is a matrix of its own, one behind the other, so that a
@@ -39,10 +39,25 @@ impl<'a, E: Element> Panels<'a, E> {
     /// `C = A B + b`, where an empty `bias` is none, or with `add` `C += A B`; `C` has `m` rows, which follow one another.
     pub(crate) fn multiply(&self, m: usize, a: Mat<'_, E>, bias: &[E], add: bool, c: &mut [E]) {
         let (k, n, cols) = (self.k, self.n, columns_of_tile::<E>());
-        for (panel, first) in self.numbers.chunks(cols * k.max(1)).zip((0..n).step_by(cols)) {
-            let width = cols.min(n - first);
-            let bias = if bias.is_empty() { bias } else { &bias[first..first + width] };
-            Product { size: Size { m, n: width, k }, a, b: Mat::rows(panel, width), bias, add, c: Rows::new(&mut c[first..], n) }.run();
+        let mut c = Rows::new(c, n);
+        if k == 0 {
+            // Nothing is summed.
+            return Product { size: Size { m, n, k }, a, b: Mat::rows(self.numbers, n), bias, add, c }.run();
+        }
+        for (panel, first) in self.numbers.chunks(cols * k).zip((0..n).step_by(cols)) {
+            let (columns, lanes) = (first..n.min(first + cols), E::lanes());
+            if columns.len() % lanes > 0 {
+                let (width, bias) = (columns.len(), if bias.is_empty() { bias } else { &bias[columns.clone()] });
+                let c = c.part(0, columns);
+                Product { size: Size { m, n: width, k }, a, b: Mat::rows(panel, width), bias, add, c }.run();
+                continue;
+            }
+            for p in (0..k).step_by(DEPTH) {
+                let (b, depth) = (Mat::rows(&panel[p * columns.len()..], columns.len()), DEPTH.min(k - p));
+                let bias = if p == 0 && !bias.is_empty() { &bias[columns.clone()] } else { &[] };
+                let (a, c) = (a.from(0, p), c.part(0, columns.clone()));
+                Tiles { size: [m, depth], a, b, bias, add: add || p > 0, c, next: Next::nothing(panel) }.run();
+            }
         }
     }
 }
