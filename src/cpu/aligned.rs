@@ -21,6 +21,13 @@ impl<E: Float> Aligned<E> {
         Aligned { numbers: vec![E::zero(); if len == 0 { 0 } else { len + LINE / size_of::<E>() }], len }
     }
 
+    /// These numbers.
+    pub fn of(numbers: &[E]) -> Self {
+        let mut aligned = Aligned::zeros(numbers.len());
+        aligned.copy_from_slice(numbers);
+        aligned
+    }
+
     /// Makes room for so many numbers, where there are fewer; what they were is forgotten then.
     pub fn grow(&mut self, len: usize) {
         if self.len < len {

@@ -26,7 +26,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 /// The static lowering on the CPU.
 pub struct Static<E> {
     plan: Plan<E>,
-    state: State<E>,
+    parameters: Aligned<E>,
+    buffers: Vec<E>,
     gradients: Vec<E>,
     /// What steps know of the whole batch.
     known: Vec<E>,
@@ -133,7 +134,8 @@ where
             rooms: rooms.map(Mutex::new).collect(),
             parts: parts.map(Mutex::new).collect(),
             plan,
-            state,
+            parameters: Aligned::of(&state.parameters),
+            buffers: state.buffers,
             threads: available(),
         }
     }
@@ -215,7 +217,7 @@ where
 
     /// The same for a share of a batch.
     fn shared_of<'a>(&'a self, batch: &Batch<'_, E>, share: &Share<'_>, known: &'a [E], wants_inputs: bool) -> Shared<'a, E> {
-        let State { parameters, buffers } = &self.state;
+        let Static { parameters, buffers, .. } = self;
         // Threads share out chunks, or what the steps of a chunk do.
         let threads = batch.is_shared_out.then_some(self.threads);
         let has_first = share.normalized_over().is_none() || share.samples.start == 0;
@@ -412,7 +414,7 @@ where
 
     /// Moves each block of parameters as soon as its gradients are there.
     fn step(&mut self, batch: &Batch<'_, E>, pass: Pass<'_, E>) {
-        let mut parameters = core::mem::take(&mut self.state.parameters);
+        let mut parameters = core::mem::take(&mut self.parameters);
         let (rule, moved) = (pass.rule, Storage::new(&mut parameters));
         let mut lists = pass.kept.into_iter().map(Storage::new);
         let kept: [Option<Storage<'_, E>>; 3] = core::array::from_fn(|i| lists.next().filter(|_| i < rule.keeps()));
@@ -432,7 +434,7 @@ where
                 rule.apply(moved, gradients, kept);
             });
         });
-        self.state.parameters = parameters;
+        self.parameters = parameters;
     }
 
     /// Looks at what a batch has left of a layer: its outputs, and the gradient with respect to them.
@@ -514,20 +516,20 @@ macro_rules! engine {
             }
 
             fn parameters(&self) -> Vec<$E> {
-                self.state.parameters.clone()
+                self.parameters.to_vec()
             }
 
             fn set_parameters(&mut self, parameters: &[$E]) -> Result<(), Error> {
-                self.state.parameters.copy_from_slice(parameters);
+                self.parameters.copy_from_slice(parameters);
                 Ok(())
             }
 
             fn buffers(&self) -> Vec<$E> {
-                self.state.buffers.clone()
+                self.buffers.clone()
             }
 
             fn set_buffers(&mut self, buffers: &[$E]) -> Result<(), Error> {
-                self.state.buffers.copy_from_slice(buffers);
+                self.buffers.copy_from_slice(buffers);
                 Ok(())
             }
 
@@ -559,18 +561,18 @@ macro_rules! engine {
                 if let Some(ranks) = share.ranks {
                     self.collect(&batch);
                     loss = ranks.sum(&mut self.gradients, loss);
-                    optimizer.update(&mut self.state.parameters, &self.gradients)?;
+                    optimizer.update(&mut self.parameters, &self.gradients)?;
                 } else {
                     match optimizer.begin(self.plan.params)? {
                         Some(pass) => self.step(&batch, pass),
                         None => {
                             self.collect(&batch);
-                            optimizer.update(&mut self.state.parameters, &self.gradients)?;
+                            optimizer.update(&mut self.parameters, &self.gradients)?;
                         }
                     }
                 }
                 if noise.is_some() && share.normalized() > 0 {
-                    self.plan.remember(share.normalized(), &self.known, &mut self.state.buffers);
+                    self.plan.remember(share.normalized(), &self.known, &mut self.buffers);
                 }
                 Ok(loss)
             }

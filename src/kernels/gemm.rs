@@ -153,9 +153,10 @@ const LINE: usize = 64;
 const PLACES: usize = 64;
 
 /// How much of `k` a panel holds: one of `B` then stays in the first-level cache.
-pub(super) const DEPTH: usize = 256;
-/// And how much at least.
-const LEAST: usize = 48;
+pub(super) const DEPTH: usize = 192;
+/// How much at least, so that taking up sums again for each part costs less than a copy; half as much where a copy has to wait for
+/// memory.
+const LEAST: usize = 128;
 /// How many panels of `B` have to read numbers of `A` that lie side by side, but not along `k`, so that a copy pays.
 const OFTEN: usize = 4;
 /// How many columns a panel of `B` has at most, and how many rows one of `A`.
@@ -237,6 +238,11 @@ enum Reading {
     Wide,
 }
 
+/// How much of `k` is summed at a time, `most` or less: parts of the same size, whole registers.
+pub(super) fn part_of_depth(k: usize, most: usize) -> usize {
+    k.div_ceil(k.div_ceil(most).max(1)).next_multiple_of(LINE / 4).min(most).max(1)
+}
+
 /// How many rows of so many numbers, `row` apart, can be in the first-level cache at once: those a power of two apart share few places.
 fn staying<E>(row: usize, width: usize) -> usize {
     let lines = (width * size_of::<E>()).div_ceil(LINE).max(1);
@@ -268,7 +274,7 @@ impl<E: Element> Product<'_, '_, E> {
         let (Size { m, k, .. }, a) = (self.size, self.a);
         let mut panel = Room([const { MaybeUninit::uninit() }; DEPTH * MAX_ROWS]);
         let is_copied = a.col != 1 && (a.row != 1 || self.size.n > OFTEN * columns_of_tile::<E>());
-        let [most_rows, most_depth] = if is_copied { [MAX_ROWS, DEPTH] } else { [m, k] };
+        let [most_rows, most_depth] = if is_copied { [MAX_ROWS, part_of_depth(k, DEPTH)] } else { [m, k] };
         for p in (0..k).step_by(most_depth) {
             for i in (0..m).step_by(most_rows) {
                 let strip = Strip { rows: i..m.min(i + most_rows), depth: p..k.min(p + most_depth) };
@@ -292,9 +298,9 @@ impl<E: Element> Product<'_, '_, E> {
         let (cols, height) = (columns_of_tile::<E>(), strip.rows.len());
         let reading = self.reading(height, cols);
         let [together, most_depth] = match reading {
-            Reading::AsItIs { depth } => [cols, depth],
-            Reading::Copied => [cols, DEPTH],
-            Reading::Wide => [WIDE / cols * cols, DEPTH * MAX_COLS / WIDE],
+            Reading::AsItIs { depth } => [cols, part_of_depth(self.size.k, depth)],
+            Reading::Copied => [cols, part_of_depth(self.size.k, DEPTH)],
+            Reading::Wide => [WIDE / cols * cols, part_of_depth(self.size.k, DEPTH * MAX_COLS / WIDE)],
         };
         for first in (0..n).step_by(together) {
             for p in strip.depth.clone().step_by(most_depth) {
@@ -319,8 +325,8 @@ impl<E: Element> Product<'_, '_, E> {
                     let columns = j..n.min(j + cols);
                     let b = if is_ready { b } else { Mat::rows(&panels[(j - first) * depth..], columns.len().next_multiple_of(V::LEN)) };
                     let bias = if p == 0 && !self.bias.is_empty() { &self.bias[columns.clone()] } else { &[] };
-                    let is_row = self.b.col == 1 && !next.is_empty() && n * self.size.k * size_of::<E>() >= FAR / 2;
-                    let next = if is_row { Next { from: next.as_ptr().wrapping_add(j - first), row: self.b.row } } else { Next::nothing(b.data) };
+                    let is_row = self.b.col == 1 && !next.is_empty() && self.is_cold();
+                    let next = if is_row { Next { from: next.as_ptr().wrapping_add(j - first), row: self.b.row } } else { Next::nothing() };
                     let c = self.c.part(strip.rows.start, columns);
                     Tiles { size: [height, depth], a, b, bias, add: self.add || p > 0, c, next }.run();
                 }
@@ -336,8 +342,14 @@ impl<E: Element> Product<'_, '_, E> {
             return Reading::Wide;
         }
         let depth = if height < COPIED || b.row == n && n <= cols { DEPTH } else { staying::<E>(b.row, cols).min(DEPTH) };
-        // Sums are taken up again for each part of `k`; that costs less than a copy for few rows.
-        if b.col == 1 && depth * 3 >= height.min(DEPTH) && depth >= LEAST { Reading::AsItIs { depth } } else { Reading::Copied }
+        let least = if self.is_cold() { LEAST / 2 } else { LEAST };
+        if b.col == 1 && depth >= least { Reading::AsItIs { depth } } else { Reading::Copied }
+    }
+
+    /// Whether `B` is so large that it is hardly in a cache of this thread.
+    #[inline(always)]
+    fn is_cold(&self) -> bool {
+        self.size.n * self.size.k * size_of::<E>() >= FAR / 2
     }
 
     /// Whether finding the pages of `B` takes longer than reading what is there.

@@ -1,6 +1,6 @@
 //! A matrix on the right of many products, copied once.
 
-use super::gemm::{DEPTH, Element, Mat, Product, Rows, Size};
+use super::gemm::{DEPTH, Element, Mat, Product, Rows, Size, part_of_depth};
 use super::tiles::{Next, Tiles, columns_of_tile};
 use super::transpose::Transpose;
 
@@ -52,11 +52,12 @@ impl<'a, E: Element> Panels<'a, E> {
                 Product { size: Size { m, n: width, k }, a, b: Mat::rows(panel, width), bias, add, c }.run();
                 continue;
             }
-            for p in (0..k).step_by(DEPTH) {
-                let (b, depth) = (Mat::rows(&panel[p * columns.len()..], columns.len()), DEPTH.min(k - p));
+            let part = part_of_depth(k, DEPTH);
+            for p in (0..k).step_by(part) {
+                let (b, depth) = (Mat::rows(&panel[p * columns.len()..], columns.len()), part.min(k - p));
                 let bias = if p == 0 && !bias.is_empty() { &bias[columns.clone()] } else { &[] };
                 let (a, c) = (a.from(0, p), c.part(0, columns.clone()));
-                Tiles { size: [m, depth], a, b, bias, add: add || p > 0, c, next: Next::nothing(panel) }.run();
+                Tiles { size: [m, depth], a, b, bias, add: add || p > 0, c, next: Next::nothing() }.run();
             }
         }
     }

@@ -28,7 +28,7 @@ pub(super) struct Tiles<'a, 'c, E> {
     pub next: Next<E>,
 }
 
-/// Rows of numbers, `row` apart, that somebody may read soon.
+/// Rows of numbers, `row` apart, that somebody may read soon; none if they are not apart.
 #[derive(Clone, Copy)]
 pub(super) struct Next<E> {
     pub from: *const E,
@@ -36,9 +36,9 @@ pub(super) struct Next<E> {
 }
 
 impl<E> Next<E> {
-    /// Nothing more than what is at hand.
-    pub(super) fn nothing(at_hand: &[E]) -> Self {
-        Next { from: at_hand.as_ptr(), row: 0 }
+    /// Nothing.
+    pub(super) fn nothing() -> Self {
+        Next { from: core::ptr::null(), row: 0 }
     }
 }
 
@@ -104,7 +104,7 @@ impl<E: Element> Tiles<'_, '_, E> {
         let ([rows, depth], width) = (self.size, self.c.width());
         let regs = width.div_ceil(V::LEN);
         assert!(
-            self.a.fits(rows, depth) && self.b.col == 1 && self.b.fits(depth, regs * V::LEN),
+            (self.a.row == 1 || self.a.col == 1) && self.a.fits(rows, depth) && self.b.col == 1 && self.b.fits(depth, regs * V::LEN),
             "A or B is smaller than {rows} x {depth} x {width}"
         );
         assert!(self.c.fits(rows), "C is smaller than {rows} x {width}");
@@ -146,31 +146,60 @@ impl<E: Element> Tiles<'_, '_, E> {
     /// As for [`Tiles::columns`], with `ROWS` rows from `i` on.
     #[inline(always)]
     unsafe fn tile<V: Lanes<E>, const ROWS: usize, const REGS: usize>(&mut self, i: usize) {
-        let ([_, depth], a, b) = (self.size, self.a, self.b);
         // SAFETY: the caller's contract.
         unsafe {
             let mut sums = [self.begin::<V, REGS>(); ROWS];
-            let (mut a_rows, mut b_regs) = ([a.data.as_ptr().add(i * a.row); ROWS], [b.data.as_ptr(); REGS]);
-            for (l, row) in a_rows.iter_mut().enumerate() {
-                *row = row.add(l * a.row);
-            }
-            for (l, reg) in b_regs.iter_mut().enumerate() {
-                *reg = reg.add(l * V::LEN);
-            }
-            // One line of each row for each tile.
-            let next = self.next.from.wrapping_add(i / ROWS % REGS * V::LEN);
-            for l in 0..depth {
-                V::prefetch(next.wrapping_add(l * self.next.row));
-                let (mut numbers, mut registers) = (a_rows, b_regs);
-                for number in &mut numbers {
-                    *number = number.add(l * a.col);
-                }
-                for register in &mut registers {
-                    *register = register.add(l * b.row);
-                }
-                outer(numbers, registers, &mut sums);
+            // Told apart so that the places of a row's numbers are computed once, or are known: an addition for each of them would take
+            // the ports that multiply.
+            match (self.a, self.next.row) {
+                (Mat { row: 1, col, .. }, 0) => self.sum::<V, ROWS, REGS, false>(i, [1, col], &mut sums),
+                (Mat { row: 1, col, .. }, _) => self.sum::<V, ROWS, REGS, true>(i, [1, col], &mut sums),
+                (Mat { row, .. }, 0) => self.sum::<V, ROWS, REGS, false>(i, [row, 1], &mut sums),
+                (Mat { row, .. }, _) => self.sum::<V, ROWS, REGS, true>(i, [row, 1], &mut sums),
             }
             self.put(i, &sums);
+        }
+    }
+
+    /// Adds up along `k`; the numbers of `a` lie `row` apart in its rows, and `col` along them. With `AHEAD` the processor is told of
+    /// what is next.
+    ///
+    /// # Safety
+    /// As for [`Tiles::tile`].
+    #[inline(always)]
+    unsafe fn sum<V: Lanes<E>, const ROWS: usize, const REGS: usize, const AHEAD: bool>(
+        &self,
+        i: usize,
+        [row, col]: [usize; 2],
+        sums: &mut Sums<V, ROWS, REGS>,
+    ) {
+        let ([_, depth], Next { from, row: next_row }) = (self.size, self.next);
+        // SAFETY: the caller's contract.
+        unsafe {
+            let (mut a, mut b) = (self.a.data.as_ptr().add(i * row), self.b.data.as_ptr());
+            let (mut steps, mut regs) = ([0; ROWS], [0; REGS]);
+            for l in 0..ROWS {
+                steps[l] = l * row;
+            }
+            for l in 0..REGS {
+                regs[l] = l * V::LEN;
+            }
+            // One line of each row for each tile.
+            let mut next = from.wrapping_add(i / ROWS % REGS * V::LEN);
+            for _ in 0..depth {
+                if AHEAD {
+                    V::prefetch(next);
+                }
+                let (mut numbers, mut registers) = ([a; ROWS], [b; REGS]);
+                for l in 0..ROWS {
+                    numbers[l] = a.wrapping_add(steps[l]);
+                }
+                for l in 0..REGS {
+                    registers[l] = b.wrapping_add(regs[l]);
+                }
+                outer(numbers, registers, sums);
+                (a, b, next) = (a.wrapping_add(col), b.wrapping_add(self.b.row), next.wrapping_add(next_row));
+            }
         }
     }
 

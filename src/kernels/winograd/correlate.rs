@@ -78,7 +78,7 @@ impl<E: Element> Winograd<'_, E> {
                     let a = Mat::rows(&self.prepared[number * self.apart..][..rows * channels], channels);
                     let b = Mat::rows(&seen[number * of_squares..][..channels * block.width], block.width);
                     let c = Rows::new(&mut products[number * of_filters..][..rows * block.width], block.width);
-                    Tiles { size: [rows, channels], a, b, bias: &[], add: false, c, next: Next::nothing(seen) }.panel::<V, ROWS, REGS>();
+                    Tiles { size: [rows, channels], a, b, bias: &[], add: false, c, next: Next::nothing() }.panel::<V, ROWS, REGS>();
                 }
                 self.gather_block::<V>(block, products);
             }
