@@ -10,7 +10,7 @@
 use super::dots::Dots;
 use super::pack::{pack, pack_rows, pack_wide};
 use super::simd::{Job, Kernel, Lanes, Vector, with_best};
-use super::tiles::{Next, Tiles, columns_of_tile};
+use super::tiles::{Next, Tiles, columns_of_tile, panel};
 use crate::storage::Storage;
 use core::mem::MaybeUninit;
 
@@ -297,16 +297,19 @@ impl<E: Element> Product<'_, '_, E> {
         let mut room = Room([const { MaybeUninit::uninit() }; DEPTH * MAX_COLS]);
         let (cols, height) = (columns_of_tile::<E>(), strip.rows.len());
         let reading = self.reading(height, cols);
-        let [together, most_depth] = match reading {
-            Reading::AsItIs { depth } => [cols, part_of_depth(self.size.k, depth)],
-            Reading::Copied => [cols, part_of_depth(self.size.k, DEPTH)],
-            Reading::Wide => [WIDE / cols * cols, part_of_depth(self.size.k, DEPTH * MAX_COLS / WIDE)],
+        let most_depth = match reading {
+            Reading::AsItIs { depth } => depth,
+            Reading::Copied => DEPTH,
+            Reading::Wide => DEPTH * MAX_COLS / WIDE,
         };
-        for first in (0..n).step_by(together) {
+        let (most_depth, mut end) = (part_of_depth(self.size.k, most_depth), 0);
+        while end < n {
+            let first = end;
+            end = if matches!(reading, Reading::Wide) { n.min(first + WIDE / cols * cols) } else { panel::<E>(first, n).end };
             for p in strip.depth.clone().step_by(most_depth) {
                 let depth = most_depth.min(strip.depth.end - p);
                 let (a, b) = (a.from(0, p - strip.depth.start), self.b.from(p, first));
-                let block = [together.min(n - first), depth];
+                let block = [end - first, depth];
                 let is_ready = matches!(reading, Reading::AsItIs { .. }) && block[0] % V::LEN == 0;
                 // SAFETY: `Product::run` has asserted that `B` fits; and the caller's contract.
                 let panels = unsafe {
@@ -316,13 +319,13 @@ impl<E: Element> Product<'_, '_, E> {
                         _ => pack::<E, V>(&mut room.0, b, block),
                     }
                 };
-                let next = match (p + depth < strip.depth.end, first + together < n) {
+                let next = match (p + depth < strip.depth.end, end < n) {
                     (true, _) => self.b.from(p + depth, first).data,
-                    (false, true) => self.b.from(strip.depth.start, first + together).data,
+                    (false, true) => self.b.from(strip.depth.start, end).data,
                     (false, false) => &[],
                 };
-                for j in (first..n.min(first + together)).step_by(cols) {
-                    let columns = j..n.min(j + cols);
+                for j in (first..end).step_by(cols) {
+                    let columns = j..end.min(j + cols);
                     let b = if is_ready { b } else { Mat::rows(&panels[(j - first) * depth..], columns.len().next_multiple_of(V::LEN)) };
                     let bias = if p == 0 && !self.bias.is_empty() { &self.bias[columns.clone()] } else { &[] };
                     let is_row = self.b.col == 1 && !next.is_empty() && self.is_cold();

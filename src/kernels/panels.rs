@@ -1,10 +1,11 @@
 //! A matrix on the right of many products, copied once.
 
 use super::gemm::{DEPTH, Element, Mat, Product, Rows, Size, part_of_depth};
-use super::tiles::{Next, Tiles, columns_of_tile};
+use super::tiles::{Next, Tiles, panel};
 use super::transpose::Transpose;
+use core::ops::Range;
 
-/// `B[k, n]` cut into panels of as many columns as a register tile has: each is a matrix of its own, one behind the other, so that a
+/// `B[k, n]` cut into panels of as many columns as a register tile has, or less: each is a matrix of its own, one behind the other, so that a
 /// product reads all numbers in a row.
 #[derive(Clone, Copy)]
 pub(crate) struct Panels<'a, E> {
@@ -13,12 +14,17 @@ pub(crate) struct Panels<'a, E> {
     n: usize,
 }
 
+/// The columns of each panel.
+fn columns<E: Element>(n: usize) -> impl Iterator<Item = Range<usize>> {
+    core::iter::successors((n > 0).then(|| panel::<E>(0, n)), move |before| (before.end < n).then(|| panel::<E>(before.end, n)))
+}
+
 impl<'a, E: Element> Panels<'a, E> {
     /// Copies a matrix whose rows or columns are contiguous to `to`, which has `k n` numbers.
     pub(crate) fn copy(b: Mat<'_, E>, [k, n]: [usize; 2], to: &'a mut [E]) -> Self {
-        let cols = columns_of_tile::<E>();
-        for (panel, first) in to.chunks_mut(cols * k.max(1)).zip((0..n).step_by(cols)) {
-            let (width, from) = (cols.min(n - first), &b.data[first * b.col..]);
+        for columns in columns::<E>(n) {
+            let (width, from) = (columns.len(), &b.data[columns.start * b.col..]);
+            let panel = &mut to[columns.start * k..columns.end * k];
             if b.row == 1 {
                 Transpose { size: [width, k], from, row: b.col, to: panel, col: width }.run();
                 continue;
@@ -38,15 +44,15 @@ impl<'a, E: Element> Panels<'a, E> {
 
     /// `C = A B + b`, where an empty `bias` is none, or with `add` `C += A B`; `C` has `m` rows, which follow one another.
     pub(crate) fn multiply(&self, m: usize, a: Mat<'_, E>, bias: &[E], add: bool, c: &mut [E]) {
-        let (k, n, cols) = (self.k, self.n, columns_of_tile::<E>());
+        let (k, n) = (self.k, self.n);
         let mut c = Rows::new(c, n);
         if k == 0 {
             // Nothing is summed.
             return Product { size: Size { m, n, k }, a, b: Mat::rows(self.numbers, n), bias, add, c }.run();
         }
-        for (panel, first) in self.numbers.chunks(cols * k).zip((0..n).step_by(cols)) {
-            let (columns, lanes) = (first..n.min(first + cols), E::lanes());
-            if columns.len() % lanes > 0 {
+        for columns in columns::<E>(n) {
+            let panel = &self.numbers[columns.start * k..columns.end * k];
+            if columns.len() % E::lanes() > 0 {
                 let (width, bias) = (columns.len(), if bias.is_empty() { bias } else { &bias[columns.clone()] });
                 let c = c.part(0, columns);
                 Product { size: Size { m, n: width, k }, a, b: Mat::rows(panel, width), bias, add, c }.run();

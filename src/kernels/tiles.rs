@@ -3,6 +3,7 @@
 use super::gemm::{Element, Mat, Rows};
 use super::simd::{Kernel, Lanes};
 use super::tile::{Sums, outer, put};
+use core::ops::Range;
 
 /// How many rows of how many registers the largest tile has, of 16 registers and of 32.
 pub(super) const ROWS: usize = 6;
@@ -57,6 +58,14 @@ pub(super) fn columns_of_tile<E: Element>() -> usize {
         }
     }
     E::run(Columns)
+}
+
+/// The columns of the panel that begins at `first`, of `n` in all. A tile of one register waits for its sums, so the last four registers
+/// are two and two.
+pub(super) fn panel<E: Element>(first: usize, n: usize) -> Range<usize> {
+    let (most, lanes, left) = (columns_of_tile::<E>(), E::lanes(), n - first);
+    let has_four = left > most && left <= most + lanes && most > 2 * lanes;
+    first..first + if has_four { 2 * lanes } else { left.min(most) }
 }
 
 /// How many rows a tile takes that has `left` before it, and at most `most`. Tiles of two rows and less wait for their sums, so
