@@ -1,5 +1,6 @@
 //! Convolution and its transpose, one sample at a time.
 
+use super::pointwise::Pointwise;
 use super::winograd::{Quick, QuickBack};
 use super::{Backward, Forward, Step};
 use crate::cpu::pieces::in_pieces;
@@ -58,6 +59,7 @@ pub(crate) struct Filters {
     /// What needs less multiplications: to see, and to spread.
     quick: [Option<Quick>; 2],
     quick_back: Option<QuickBack>,
+    pointwise: Option<Pointwise>,
 }
 
 impl Filters {
@@ -65,7 +67,14 @@ impl Filters {
         let geometry = &bank.geometry;
         let sight = Sight::new::<E>(geometry, Lie::Row, geometry.output, &Frame::whole(geometry.output));
         let quick = [Quick::see::<E>(&bank, Lie::Row, geometry.output, false), Quick::spread::<E>(&bank, Lie::Row)];
-        Filters { sight, spread: Spread::new::<E>(geometry, Lie::Row), quick, quick_back: QuickBack::new::<E>(&bank), bank }
+        Filters {
+            sight,
+            spread: Spread::new::<E>(geometry, Lie::Row),
+            quick,
+            quick_back: QuickBack::new::<E>(&bank),
+            pointwise: Pointwise::new(&bank),
+            bank,
+        }
     }
 
     /// The images in their frames, and what lies `stride` apart in `x` before it is put there.
@@ -79,6 +88,9 @@ impl Filters {
 
     /// What the filters see of images, and the bias of each channel: `y = W x + b` or, with `add`, `y += W x + b`.
     fn see<E: Float>(&self, threads: Option<usize>, [weight, bias]: [&[E]; 2], x: &[E], scratch: &mut [E], add: bool, y: &mut [E]) {
+        if let Some(pointwise) = &self.pointwise {
+            return pointwise.see(threads, [weight, bias], x, add, y);
+        }
         if let [Some(quick), _] = &self.quick {
             return quick.run(threads, [weight, bias], x, scratch, add, y);
         }
@@ -102,6 +114,9 @@ impl Filters {
 
     /// `Wᵀ y`, window by window, and the bias of each channel: `x = Wᵀ y + b` or, with `add`, `x += Wᵀ y + b`.
     fn spread<E: Float>(&self, threads: Option<usize>, [weight, bias]: [&[E]; 2], y: &[E], scratch: &mut [E], add: bool, x: &mut [E]) {
+        if let Some(pointwise) = &self.pointwise {
+            return pointwise.spread(threads, [weight, bias], y, add, x);
+        }
         if let [_, Some(quick)] = &self.quick {
             return quick.run(threads, [weight, bias], y, scratch, add, x);
         }
@@ -133,6 +148,9 @@ impl Filters {
 
     /// Adds the gradient of the weight over the samples: `Σ y x`, tap by tap.
     fn correlate<E: Float>(&self, threads: Option<usize>, x: &[E], y: &[E], scratch: &mut [E], d_weight: &mut [E]) {
+        if let Some(pointwise) = &self.pointwise {
+            return pointwise.correlate(threads, x, y, d_weight);
+        }
         if let Some(quick) = &self.quick_back {
             return quick.run(threads, x, y, scratch, d_weight);
         }

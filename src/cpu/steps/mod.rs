@@ -12,6 +12,7 @@ mod level;
 mod map;
 mod normalize;
 mod onward;
+mod pointwise;
 mod pool;
 mod stack;
 pub(crate) mod wide;
