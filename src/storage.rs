@@ -59,3 +59,12 @@ impl<'a, E> Storage<'a, E> {
         unsafe { core::slice::from_raw_parts_mut(self.numbers.add(range.start), range.len()) }
     }
 }
+
+/// Pieces of some memory, of these sizes, one behind the other.
+pub(crate) fn cut<E, const N: usize>(mut memory: &mut [E], sizes: [usize; N]) -> [&mut [E]; N] {
+    sizes.map(|numel| {
+        let (piece, rest) = core::mem::take(&mut memory).split_at_mut(numel);
+        memory = rest;
+        piece
+    })
+}

@@ -1,5 +1,6 @@
 //! Convolution and its transpose, one sample at a time.
 
+use super::by_tap::ByTap;
 use super::pointwise::Pointwise;
 use super::winograd::{Quick, QuickBack};
 use super::{Backward, Forward, Step};
@@ -60,6 +61,7 @@ pub(crate) struct Filters {
     quick: [Option<Quick>; 2],
     quick_back: Option<QuickBack>,
     pointwise: Option<Pointwise>,
+    by_tap: Option<ByTap>,
 }
 
 impl Filters {
@@ -68,6 +70,7 @@ impl Filters {
         let sight = Sight::new::<E>(geometry, Lie::Row, geometry.output, &Frame::whole(geometry.output));
         let quick = [Quick::see::<E>(&bank, Lie::Row, geometry.output, false), Quick::spread::<E>(&bank, Lie::Row)];
         Filters {
+            by_tap: ByTap::new(&bank, &sight.frame),
             sight,
             spread: Spread::new::<E>(geometry, Lie::Row),
             quick,
@@ -83,7 +86,8 @@ impl Filters {
         let y = self.bank.channels[1] * self.spread.frame.plane() + self.bank.channels[0] * self.spread.plane();
         let quick = self.quick.iter().flatten().map(Quick::scratch::<E>).max().unwrap_or(0);
         let quick_back = self.quick_back.as_ref().map_or(0, QuickBack::scratch::<E>);
-        (x.max(y) + E::lanes()).max(quick).max(quick_back)
+        let by_tap = self.by_tap.as_ref().map_or(0, ByTap::scratch);
+        (x.max(y) + E::lanes()).max(quick).max(quick_back).max(by_tap)
     }
 
     /// What the filters see of images, and the bias of each channel: `y = W x + b` or, with `add`, `y += W x + b`.
@@ -153,6 +157,9 @@ impl Filters {
         }
         if let Some(quick) = &self.quick_back {
             return quick.run(threads, x, y, scratch, d_weight);
+        }
+        if let Some(by_tap) = &self.by_tap {
+            return by_tap.run(threads, x, y, scratch, d_weight);
         }
         let ([inputs, outputs], windows) = (self.bank.of_group(), self.bank.geometry.windows());
         let samples = x.chunks_exact(self.bank.channels[0] * self.bank.geometry.pixels()).zip(y.chunks_exact(self.bank.channels[1] * windows));
@@ -503,7 +510,7 @@ mod tests {
             let bank = Bank { geometry, channels: channels.map(|channels| groups * channels), groups };
             let [quick, mut by_tap] = [0, 1].map(|_| Filters::new::<f64>(bank));
             prop_assume!(quick.quick.iter().all(Option::is_some) && quick.quick_back.is_some());
-            (by_tap.quick, by_tap.quick_back) = ([None, None], None);
+            (by_tap.quick, by_tap.quick_back, by_tap.by_tap) = ([None, None], None, None);
             let expected = all_ways(&by_tap, None, samples);
             let shared = all_ways(&quick, Some(1), samples);
             prop_assert_eq!(&shared, &all_ways(&quick, Some(3), samples));
@@ -511,6 +518,27 @@ mod tests {
                 for (got, want) in got.iter().flatten().zip(expected.iter().flatten()) {
                     prop_assert!((got - want).abs() < 1e-9, "{got} is not {want}");
                 }
+            }
+        }
+
+        /// The gradient of the weight as products of matrices is that of walks over the image.
+        #[test]
+        fn taps_see_runs(
+            image in [9..20usize, 12..30usize], kernel in [1..6usize, 2..6usize], padding in [0..3usize, 0..3usize], dilation in 1..3usize,
+            channels in [8..20usize, 24..70usize], samples in 1..3usize,
+        ) {
+            let output = [0, 1].map(|axis| (image[axis] + 2 * padding[axis]).saturating_sub((kernel[axis] - 1) * dilation));
+            prop_assume!(output[0] > 0 && output[1] > 0);
+            let geometry = Geometry { image, kernel, stride: [1, 1], padding, dilation: [dilation; 2], output };
+            let [mut products, mut walks] = [0, 1].map(|_| Filters::new::<f64>(Bank { geometry, channels, groups: 1 }));
+            prop_assume!(products.by_tap.is_some());
+            (products.quick_back, walks.quick_back, walks.by_tap) = (None, None, None);
+            let [.., expected] = all_ways(&walks, None, samples);
+            let [.., got] = all_ways(&products, None, samples);
+            let [.., shared] = all_ways(&products, Some(3), samples);
+            prop_assert_eq!(&got, &shared);
+            for (got, want) in got.iter().zip(&expected) {
+                prop_assert!((got - want).abs() < 1e-9, "{got} is not {want}");
             }
         }
     }

@@ -4,6 +4,7 @@
 //! several layers share have a file each; what only one layer does stands in the layer's own file.
 
 mod attend;
+mod by_tap;
 mod conv;
 mod dense;
 mod gather;

@@ -9,6 +9,7 @@ use crate::kernels::gemm::{Mat, Size};
 use crate::kernels::panels::Panels;
 use crate::kernels::simd::{Job, with_best};
 use crate::kernels::sum::add_rows;
+use crate::storage::cut;
 use core::marker::PhantomData;
 use core::ops::Range;
 
@@ -539,15 +540,6 @@ fn row<E>(rows: &[E], i: usize, width: usize) -> &[E] {
 
 fn row_mut<E>(rows: &mut [E], i: usize, width: usize) -> &mut [E] {
     &mut rows[i * width..(i + 1) * width]
-}
-
-/// Pieces of some memory, of these sizes, one behind the other.
-fn cut<E, const N: usize>(mut memory: &mut [E], sizes: [usize; N]) -> [&mut [E]; N] {
-    sizes.map(|numel| {
-        let (piece, rest) = core::mem::take(&mut memory).split_at_mut(numel);
-        memory = rest;
-        piece
-    })
 }
 
 /// The same for each direction; these are one's.
