@@ -117,8 +117,10 @@ impl<E: Element> Correlate<'_, E> {
     }
 }
 
-/// How many registers of places are walked together, so that what they see stays in the first-level cache.
+/// How many registers of places are walked together at most, and of all channels together, so that what they see stays in the
+/// first-level cache.
 const BLOCK: usize = 24;
+const OF_CHANNELS: usize = 512;
 
 impl<E: Element> Kernel<E> for Correlate<'_, E> {
     type Output = ();
@@ -143,7 +145,9 @@ impl<E: Element> Correlate<'_, E> {
     /// `run` has asserted what it does, and the contract of [`Lanes`].
     #[inline(always)]
     unsafe fn blocks<V: Lanes<E>, const IS_WIDE: bool>(mut self) {
-        for places in self.walk.places.chunks(BLOCK) {
+        // Whole tiles of four registers.
+        let block = (OF_CHANNELS / self.filter.channels.max(1)).next_multiple_of(4).clamp(4, BLOCK);
+        for places in self.walk.places.chunks(block) {
             let mut row = 0;
             while row < self.filter.rows {
                 // SAFETY: there are so many rows left, and the caller's contract.
