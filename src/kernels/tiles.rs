@@ -186,13 +186,6 @@ impl<E: Element> Tiles<'_, '_, E> {
         // SAFETY: the caller's contract.
         unsafe {
             let (mut a, mut b) = (self.a.data.as_ptr().add(i * row), self.b.data.as_ptr());
-            let (mut steps, mut regs) = ([0; ROWS], [0; REGS]);
-            for l in 0..ROWS {
-                steps[l] = l * row;
-            }
-            for l in 0..REGS {
-                regs[l] = l * V::LEN;
-            }
             // One line of each row for each tile.
             let mut next = from.wrapping_add(i / ROWS % REGS * V::LEN);
             for _ in 0..depth {
@@ -200,11 +193,11 @@ impl<E: Element> Tiles<'_, '_, E> {
                     V::prefetch(next);
                 }
                 let (mut numbers, mut registers) = ([a; ROWS], [b; REGS]);
-                for l in 0..ROWS {
-                    numbers[l] = a.wrapping_add(steps[l]);
+                for (l, number) in numbers.iter_mut().enumerate() {
+                    *number = number.wrapping_add(l * row);
                 }
-                for l in 0..REGS {
-                    registers[l] = b.wrapping_add(regs[l]);
+                for (l, register) in registers.iter_mut().enumerate() {
+                    *register = register.wrapping_add(l * V::LEN);
                 }
                 outer(numbers, registers, sums);
                 (a, b, next) = (a.wrapping_add(col), b.wrapping_add(self.b.row), next.wrapping_add(next_row));

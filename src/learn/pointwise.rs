@@ -47,7 +47,7 @@ impl<L: Pointwise, E: Float> Job for Part<'_, L, E> {
             let mut terms = [E::zero(); TOGETHER];
             for (((term, slope), &y), &t) in terms.iter_mut().zip(slopes.iter_mut()).zip(outputs).zip(targets) {
                 (*term, *slope) = loss.term(y, t);
-                *slope = *slope * scale;
+                *slope *= scale;
             }
             *sum = sum.add(&terms[..slopes.len()], |term| term);
         }

@@ -24,28 +24,18 @@ impl Pointwise {
 
     /// `y = W x + b` or, with `add`, `y += W x + b`.
     pub fn see<E: Float>(&self, threads: Option<usize>, filters: [&[E]; 2], x: &[E], add: bool, y: &mut [E]) {
-        let [inputs, outputs] = self.channels;
-        self.multiply(threads, [outputs, inputs], &|weight| Mat::rows(weight, inputs), filters, x, add, y);
+        self.multiply(threads, false, filters, x, add, y);
     }
 
     /// `x = Wᵀ y + b` or, with `add`, `x += Wᵀ y + b`.
     pub fn spread<E: Float>(&self, threads: Option<usize>, filters: [&[E]; 2], y: &[E], add: bool, x: &mut [E]) {
-        self.multiply(threads, self.channels, &|weight| Mat::rows(weight, self.channels[0]).transposed(), filters, y, add, x);
+        self.multiply(threads, true, filters, y, add, x);
     }
 
-    /// `to = A from + b`, group by group, where `A` `[rows, k]` is made of the weight of each.
-    #[expect(clippy::too_many_arguments, reason = "a product and what its factors are")]
-    fn multiply<E: Float>(
-        &self,
-        threads: Option<usize>,
-        [rows, k]: [usize; 2],
-        a: &dyn Fn(&[E]) -> Mat<'_, E>,
-        [weight, bias]: [&[E]; 2],
-        from: &[E],
-        add: bool,
-        to: &mut [E],
-    ) {
-        let (n, weights) = (self.pixels, rows * k);
+    /// Either of them, group by group.
+    fn multiply<E: Float>(&self, threads: Option<usize>, is_turned: bool, [weight, bias]: [&[E]; 2], from: &[E], add: bool, to: &mut [E]) {
+        let ([inputs, outputs], n) = (self.channels, self.pixels);
+        let [rows, k] = if is_turned { [inputs, outputs] } else { [outputs, inputs] };
         for (i, (from, to)) in from.chunks_exact(k * n).zip(to.chunks_exact_mut(rows * n)).enumerate() {
             let group = i % self.groups;
             if !bias.is_empty() {
@@ -53,8 +43,9 @@ impl Pointwise {
                     if add { row.iter_mut().for_each(|to| *to += bias) } else { row.fill(bias) }
                 }
             }
-            let a = a(&weight[group * weights..(group + 1) * weights]);
-            wide(threads, Size { m: rows, n, k }, a, Mat::rows(from, n), add || !bias.is_empty(), to);
+            let weight = Mat::rows(&weight[group * inputs * outputs..(group + 1) * inputs * outputs], inputs);
+            let weight = if is_turned { weight.transposed() } else { weight };
+            wide(threads, Size { m: rows, n, k }, weight, Mat::rows(from, n), add || !bias.is_empty(), to);
         }
     }
 
