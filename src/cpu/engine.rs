@@ -32,6 +32,8 @@ pub struct Static<E> {
     /// What steps know of the whole batch.
     known: Vec<E>,
     workspace: Workspace<E>,
+    /// Where the inputs of a tensor are copied to; those of callers at the same time go elsewhere.
+    inputs: Mutex<Aligned<E>>,
     parts: Vec<Mutex<Part<E>>>,
     /// One for each thread that can be at work.
     rooms: Vec<Mutex<Room<E>>>,
@@ -131,6 +133,7 @@ where
             gradients: zeros(plan.params),
             known: zeros(plan.known),
             workspace: Workspace { data: Aligned::zeros(0), grads: Aligned::zeros(0), shares: Aligned::zeros(0) },
+            inputs: Mutex::new(Aligned::zeros(0)),
             rooms: rooms.map(Mutex::new).collect(),
             parts: parts.map(Mutex::new).collect(),
             plan,
@@ -462,14 +465,15 @@ where
     }
 }
 
-/// The numbers of a tensor.
-fn numbers<E: Float>(tensor: Flat<E, Cpu>) -> Result<Vec<E>, Error>
+/// The numbers of a tensor, in a room that grows to their number.
+fn numbers<E: Float>(tensor: Flat<E, Cpu>, room: &mut Aligned<E>) -> Result<&[E], Error>
 where
     Cpu: Device<E>,
 {
-    let mut numbers = vec![E::zero(); tensor.shape().0];
-    tensor.try_contiguous().map_err(Error::device("reading the inputs"))?.copy_into(&mut numbers);
-    Ok(numbers)
+    let numel = tensor.shape().0;
+    room.grow(numel);
+    tensor.try_contiguous().map_err(Error::device("reading the inputs"))?.copy_into(&mut room[..numel]);
+    Ok(&room[..numel])
 }
 
 /// The loss of some outputs on dfdx's tape, and its gradient with respect to them.
@@ -534,8 +538,8 @@ macro_rules! engine {
             }
 
             fn infer(&self, inputs: Flat<$E, Cpu>, samples: usize) -> Result<Flat<$E, Cpu>, Error> {
-                let device = inputs.device().clone();
-                let outputs = self.outputs(&numbers(inputs)?, samples);
+                let (device, mut elsewhere, mut kept) = (inputs.device().clone(), Aligned::zeros(0), self.inputs.try_lock().ok());
+                let outputs = self.outputs(numbers(inputs, kept.as_deref_mut().unwrap_or(&mut elsewhere))?, samples);
                 let shape = (outputs.len(),);
                 device.try_tensor_from_vec(outputs, shape).map_err(Error::device("making a tensor of the outputs"))
             }
@@ -545,7 +549,7 @@ macro_rules! engine {
             }
 
             fn attention(&self, inputs: Flat<$E, Cpu>, samples: usize) -> Result<Vec<AttentionMap<$E>>, Error> {
-                Ok(self.attention(&self.batch(&numbers(inputs)?, samples, None)))
+                Ok(self.attention(&self.batch(numbers(inputs, &mut Aligned::zeros(0))?, samples, None)))
             }
 
             fn train_share(
