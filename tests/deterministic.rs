@@ -12,12 +12,12 @@ type Reader = (Conv2d<1, 4, 3, 1, 1>, BatchNorm2d<4>, Relu, MaxPool2d<2>, Flatte
 type SequenceReader = (PatchEmbedding<1, 4, 8>, Lstm<8, 8>, CausalSelfAttention<8, 2>, LayerNorm<8>, LastStep, Linear<8, 10>);
 
 /// So many parameters and so few values that threads share out each layer, not the samples.
-#[network([784] => [10])]
-type WideReader = (Linear<784, 128>, Relu, Dropout<25>, Linear<128, 10>);
+#[network([1600] => [10])]
+type WideReader = (Linear<1600, 128>, Gelu, Dropout<25>, Linear<128, 10>);
 
 /// Samples of many numbers, of classes that follow one another.
-fn wide<E: Float>(samples: usize) -> MiniBatch<Rank1<784>, Class<10>, E> {
-    let inputs = (0..samples * 784).map(|i| E::of((i * 7919 % 1013) as f64 / 1013.0 - 0.5)).collect();
+fn wide<E: Float>(samples: usize) -> MiniBatch<Rank1<1600>, Class<10>, E> {
+    let inputs = (0..samples * 1600).map(|i| E::of((i * 7919 % 1013) as f64 / 1013.0 - 0.5)).collect();
     MiniBatch::new(inputs, (0..samples).map(|i| i % 10).collect()).unwrap()
 }
 

@@ -478,3 +478,26 @@ fn output(spec: &Spec, x: Parts<Value>) -> Parts<Dims> {
         Err(_) => unreachable!("a network is checked before it is lowered"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Architecture, Plan, SHARED};
+    use crate::prelude::*;
+
+    #[network([1600] => [10])]
+    type Dense = (Linear<1600, 128>, Gelu, Dropout<25>, Linear<128, 10>);
+
+    #[network([64] => [10])]
+    type Small = (Linear<64, 128>, Relu, Linear<128, 10>);
+
+    #[network([1, 64, 64] => [10])]
+    type Convolutional = (Conv2d<1, 1, 3, 1, 1>, Flatten, Linear<4096, 128>, Relu, Linear<128, 10>);
+
+    #[test]
+    fn layers_are_shared_out_where_all_can_be_and_are_large() {
+        let of = |network| Plan::<f32>::new(&network).chunk.shared;
+        assert_eq!(of(Architecture::of::<Dense>()), Some(SHARED));
+        assert_eq!(of(Architecture::of::<Small>()), None);
+        assert_eq!(of(Architecture::of::<Convolutional>()), None);
+    }
+}

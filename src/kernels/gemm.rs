@@ -96,10 +96,10 @@ impl<'a, E> Rows<'a, E> {
         rows == 0 || self.first + (rows - 1) * self.stride + self.width <= self.numbers.len()
     }
 
-    /// Where a row begins, which is there.
+    /// Where a row begins.
     ///
     /// # Safety
-    /// There are more rows.
+    /// The row is there.
     #[inline(always)]
     pub(super) unsafe fn pointer(&mut self, i: usize) -> *mut E {
         // SAFETY: the caller's contract.
@@ -127,12 +127,7 @@ pub(crate) fn gemm_rows<E: Element>(size: Size, a: Mat<'_, E>, b: Mat<'_, E>, ad
 
 /// `C = A B + b`, the same row added to each; an empty one is none.
 pub(crate) fn affine<E: Element>(size: Size, a: Mat<'_, E>, b: Mat<'_, E>, bias: &[E], c: &mut [E]) {
-    affine_rows(size, a, b, bias, Rows::new(c, size.n));
-}
-
-/// The same where the rows of `C` lie further apart.
-pub(crate) fn affine_rows<E: Element>(size: Size, a: Mat<'_, E>, b: Mat<'_, E>, bias: &[E], c: Rows<'_, E>) {
-    Product { size, a, b, bias, add: false, c }.run();
+    Product { size, a, b, bias, add: false, c: Rows::new(c, size.n) }.run();
 }
 
 /// What is multiplied.

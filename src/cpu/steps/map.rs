@@ -5,6 +5,7 @@ use crate::cpu::pieces::in_pieces;
 use crate::float::Float;
 use crate::kernels::simd::{Job, with_best};
 use crate::layers::elementwise::Elementwise;
+use crate::storage::Storage;
 
 /// `y = f(x)`, number by number.
 pub(crate) struct Map<F> {
@@ -40,10 +41,16 @@ impl<E: Float, F: Elementwise> Step<E> for Map<F> {
 
     fn forward(&self, at: Forward<'_, E>) {
         let (f, x) = (self.f, at.input());
-        if self.kept > 0 {
-            return with_best(Both { f, x, y: at.output, slope: at.saved });
-        }
-        number_by_number(at.threads, at.output, &|first, y| with_best(Values { f, x: &x[first..], y }));
+        let slopes = Storage::new(at.saved);
+        number_by_number(at.threads, at.output, &|first, y| {
+            let x = &x[first..];
+            if self.kept == 0 {
+                return with_best(Values { f, x, y });
+            }
+            // SAFETY: the pieces are disjoint.
+            let slope = unsafe { slopes.write(first..first + y.len()) };
+            with_best(Both { f, x, y, slope });
+        });
     }
 
     fn backward(&self, mut at: Backward<'_, E>) {
