@@ -147,7 +147,7 @@ where
         Batch::new(inputs, samples, noise, self.plan.chunk)
     }
 
-    /// Calls `task(seat, 0)`, .., `task(seat, total - 1)` for parts of a batch, on several threads unless these share out less than that.
+    /// Calls `task(seat, 0)`, .., `task(seat, total - 1)` for parts of a batch, on several threads unless these share out what steps do.
     fn share_out(&self, batch: Batch<'_, E>, total: usize, task: &(dyn Fn(usize, usize) + Sync)) {
         Pool::global().run(if batch.is_shared_out { 1 } else { self.threads }, total, task);
     }

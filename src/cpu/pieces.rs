@@ -15,6 +15,17 @@ pub(crate) fn in_pieces<E: Send + Sync>(threads: usize, numbers: &mut [E], piece
     });
 }
 
+/// The same with the pieces of two lists of one length.
+pub(crate) fn in_pairs<E: Send + Sync>(threads: usize, [one, other]: [&mut [E]; 2], piece: usize, work: &(dyn Fn(usize, [&mut [E]; 2]) + Sync)) {
+    assert_eq!(one.len(), other.len(), "lists of one length");
+    let other = Storage::new(other);
+    in_pieces(threads, one, piece, &|first, one| {
+        // SAFETY: the pieces are disjoint.
+        let other = unsafe { other.write(first..first + one.len()) };
+        work(first, [one, other]);
+    });
+}
+
 /// Calls `work` with the columns of each piece of `columns` columns of a matrix of `width` numbers in a row, on up to `threads`
 /// threads.
 pub(crate) fn in_columns<E: Send + Sync>(

@@ -1,7 +1,8 @@
 //! Matrix products on the register tile.
 //!
 //! `C[m, n] += A[m, k] B[k, n]`, row-major with free strides. The columns of `C` lie in the lanes: a tile reads numbers of `A`
-//! and rows of `B`, so an `A` or `B` that lies otherwise is copied into panels first. Where both are contiguous along `k`, `k`
+//! and rows of `B`, so an `A` or `B` that lies otherwise is copied into panels first, and so is a `B` whose rows would push one another
+//! out of the cache. Where both are contiguous along `k`, `k`
 //! lies in the lanes and nothing is copied, if it is long enough to pay for the sums over the lanes.
 //!
 //! How an element is summed depends on the sizes and strides alone, so the result does not depend on how rows are shared out among calls

@@ -1,11 +1,10 @@
 //! One number at a time.
 
 use super::{Backward, Forward, Gradient, Step};
-use crate::cpu::pieces::in_pieces;
+use crate::cpu::pieces::{in_pairs, in_pieces};
 use crate::float::Float;
 use crate::kernels::simd::{Job, with_best};
 use crate::layers::elementwise::Elementwise;
-use crate::storage::Storage;
 
 /// `y = f(x)`, number by number.
 pub(crate) struct Map<F> {
@@ -21,9 +20,11 @@ impl<F: Elementwise> Map<F> {
     }
 }
 
+/// How many numbers are worth waking a thread.
+const WORTH: usize = 16 * 1024;
+
 /// Calls `work` with pieces of numbers, and where they begin, on up to `threads` threads; with `None` on this one.
 pub(crate) fn number_by_number<E: Float>(threads: Option<usize>, numbers: &mut [E], work: &(dyn Fn(usize, &mut [E]) + Sync)) {
-    const WORTH: usize = 16 * 1024;
     match threads {
         Some(threads) => in_pieces(threads, numbers, WORTH, work),
         None => work(0, numbers),
@@ -41,16 +42,12 @@ impl<E: Float, F: Elementwise> Step<E> for Map<F> {
 
     fn forward(&self, at: Forward<'_, E>) {
         let (f, x) = (self.f, at.input());
-        let slopes = Storage::new(at.saved);
-        number_by_number(at.threads, at.output, &|first, y| {
-            let x = &x[first..];
-            if self.kept == 0 {
-                return with_best(Values { f, x, y });
-            }
-            // SAFETY: the pieces are disjoint.
-            let slope = unsafe { slopes.write(first..first + y.len()) };
-            with_best(Both { f, x, y, slope });
-        });
+        if self.kept > 0 {
+            return in_pairs(at.threads.unwrap_or(1), [at.output, at.saved], WORTH, &|first, [y, slope]| {
+                with_best(Both { f, x: &x[first..], y, slope });
+            });
+        }
+        number_by_number(at.threads, at.output, &|first, y| with_best(Values { f, x: &x[first..], y }));
     }
 
     fn backward(&self, mut at: Backward<'_, E>) {
