@@ -25,7 +25,7 @@ pub(super) struct ByTap {
 
 /// Up to how long a row may be with its gap, for its own length, in tenths.
 const GAP: usize = 17;
-/// How many channels there are at least to look and to be looked at: a register and a half, and a tile.
+/// How many channels `x` and `y` have at least: as many as a tile has rows, and a register and a half.
 const CHANNELS: [usize; 2] = [8, 24];
 
 impl ByTap {
