@@ -399,7 +399,7 @@ const CACHE: usize = 256 * 1024;
 fn shared_out<E: Float>(nodes: &[Node<E>], params: usize, values: usize) -> Option<usize> {
     // How many parameters there are for each value of a sample so that reading values again costs little, and in all so that caches
     // make a difference.
-    const DENSE: usize = 256;
+    const DENSE: usize = 192;
     const MANY: usize = 1 << 16;
     let is_dense = params >= MANY && params >= DENSE * values;
     (is_dense && nodes.iter().all(|node| node.step.is_shared_out())).then_some(SHARED)

@@ -127,8 +127,8 @@ pub(crate) fn gemm_rows<E: Element>(size: Size, a: Mat<'_, E>, b: Mat<'_, E>, ad
 }
 
 /// `C = A B + b`, the same row added to each; an empty one is none.
-pub(crate) fn affine<E: Element>(size: Size, a: Mat<'_, E>, b: Mat<'_, E>, bias: &[E], c: &mut [E]) {
-    Product { size, a, b, bias, add: false, c: Rows::new(c, size.n) }.run();
+pub(crate) fn affine<E: Element>(size: Size, a: Mat<'_, E>, b: Mat<'_, E>, bias: &[E], c: Rows<'_, E>) {
+    Product { size, a, b, bias, add: false, c }.run();
 }
 
 /// What is multiplied.

@@ -82,14 +82,14 @@ mod tests {
             let b = if is_flipped { Mat::rows(&numbers, k).transposed() } else { Mat::rows(&numbers, n) };
             let bias: Vec<f64> = (0..n).map(|j| j as f64 / 8.0).collect();
             let (a, mut expected, mut got, mut room) = (Mat::rows(&numbers, k), vec![0.0; m * n], vec![7.0; m * n], vec![0.0; k * n]);
-            affine(Size { m, n, k }, a, b, &bias, &mut expected);
+            affine(Size { m, n, k }, a, b, &bias, Rows::new(&mut expected, n));
             let panels = Panels::copy(b, [k, n], &mut room);
             panels.multiply(m, a, &bias, false, &mut got);
             for (&got, &want) in got.iter().zip(&expected) {
                 prop_assert!((got - want).abs() < 1e-9, "{got} is not {want}");
             }
             panels.multiply(m, a, &[], true, &mut got);
-            affine(Size { m, n, k }, a, b, &[], &mut expected);
+            affine(Size { m, n, k }, a, b, &[], Rows::new(&mut expected, n));
             for ((&got, &product), bias) in got.iter().zip(&expected).zip(bias.iter().cycle()) {
                 prop_assert!((got - 2.0 * product - bias).abs() < 1e-9, "{got} is not twice {product} and {bias}");
             }

@@ -21,7 +21,7 @@ impl<F: Elementwise> Map<F> {
 }
 
 /// How many numbers are worth waking a thread.
-const WORTH: usize = 16 * 1024;
+const WORTH: usize = 8 * 1024;
 
 /// Calls `work` with pieces of numbers, and where they begin, on up to `threads` threads; with `None` on this one.
 pub(crate) fn number_by_number<E: Float>(threads: Option<usize>, numbers: &mut [E], work: &(dyn Fn(usize, &mut [E]) + Sync)) {

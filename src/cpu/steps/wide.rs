@@ -2,7 +2,7 @@
 
 use crate::cpu::pieces::{in_columns, in_pieces};
 use crate::float::Float;
-use crate::kernels::gemm::{Mat, Size, affine, gemm, gemm_rows};
+use crate::kernels::gemm::{Mat, Rows, Size, affine, gemm_rows};
 use crate::kernels::panels::Panels;
 
 /// How many multiplications are worth waking a thread, and how many where each of them reads a number of its own.
@@ -16,37 +16,55 @@ const COLUMNS: usize = 32;
 const LEAST: usize = 2 * COLUMNS;
 const MANY: usize = 512;
 
-/// [`gemm`] on up to `threads` threads, each of which makes some columns of `C`, or some rows if there are few columns; with `None`
-/// as a whole. How an element is summed does not depend on the number of threads.
+/// What sums begin with.
+#[derive(Clone, Copy)]
+enum Begin<'a, E> {
+    /// What is there.
+    There,
+    /// A row for all rows; zeros, if it is empty.
+    Bias(&'a [E]),
+}
+
+impl<E: Float> Begin<'_, E> {
+    /// The product of some rows and columns, of which `first` is the first column.
+    fn multiply(self, size: Size, a: Mat<'_, E>, b: Mat<'_, E>, first: usize, c: Rows<'_, E>) {
+        match self {
+            Begin::There => gemm_rows(size, a, b, true, c),
+            Begin::Bias([]) => gemm_rows(size, a, b, false, c),
+            Begin::Bias(bias) => affine(size, a, b, &bias[first..first + size.n], c),
+        }
+    }
+}
+
+/// `C = A B` or, with `add`, `C += A B`, on up to `threads` threads, each of which makes some columns of `C`, or some rows if there
+/// are few columns; with `None` as a whole. How an element is summed does not depend on the number of threads.
 ///
 /// Columns first: a thread then reads only its own part of `B`, a weight, whose gradient it has made in the step before.
 pub(crate) fn wide<E: Float>(threads: Option<usize>, size: Size, a: Mat<'_, E>, b: Mat<'_, E>, add: bool, c: &mut [E]) {
+    multiply(threads, size, [a, b], if add { Begin::There } else { Begin::Bias(&[]) }, c);
+}
+
+/// `C = A B + b` in the same way, the same row added to each; an empty one is none.
+pub(crate) fn wide_affine<E: Float>(threads: Option<usize>, size: Size, a: Mat<'_, E>, b: Mat<'_, E>, bias: &[E], c: &mut [E]) {
+    multiply(threads, size, [a, b], Begin::Bias(bias), c);
+}
+
+fn multiply<E: Float>(threads: Option<usize>, size: Size, [a, b]: [Mat<'_, E>; 2], begin: Begin<'_, E>, c: &mut [E]) {
     let Size { m, n, k } = size;
     let (worth, c) = (if m == 1 { WORTH_OF_ROW } else { WORTH }, &mut c[..m * n]);
-    let Some(threads) = threads.filter(|_| m * n * k > worth) else { return gemm(size, a, b, add, c) };
+    let Some(threads) = threads.filter(|_| m * n * k > worth) else { return begin.multiply(size, a, b, 0, Rows::new(c, n)) };
     let columns = worth.div_ceil((m * k).max(1)).next_multiple_of(COLUMNS).max(if n < MANY { LEAST } else { LEAST + COLUMNS });
     if m == 1 || columns < n {
         return in_columns(threads, (c, n), columns, &|columns, c| {
             let b = Mat { data: &b.data[columns.start * b.col..], ..b };
-            gemm_rows(Size { m, n: columns.len(), k }, a, b, add, c);
+            begin.multiply(Size { m, n: columns.len(), k }, a, b, columns.start, c);
         });
     }
     let piece = worth.div_ceil((n * k).max(1)).next_multiple_of(ROWS) * n;
     in_pieces(threads, c, piece, &|first, c| {
         let a = Mat { data: &a.data[first / n * a.row..], ..a };
-        gemm(Size { m: c.len() / n, n, k }, a, b, add, c);
+        begin.multiply(Size { m: c.len() / n, n, k }, a, b, 0, Rows::new(c, n));
     });
-}
-
-/// [`affine`] in the same way.
-pub(crate) fn wide_affine<E: Float>(threads: Option<usize>, size: Size, a: Mat<'_, E>, b: Mat<'_, E>, bias: &[E], c: &mut [E]) {
-    if threads.is_none() {
-        return affine(size, a, b, bias, c);
-    }
-    if !bias.is_empty() {
-        c[..size.m * size.n].chunks_exact_mut(size.n).for_each(|row| row.copy_from_slice(bias));
-    }
-    wide(threads, size, a, b, !bias.is_empty(), c);
 }
 
 /// The same where the matrix on the right was copied; with `add`, without a bias.
@@ -72,8 +90,10 @@ mod tests {
             let numbers: Vec<f32> = (0..m.max(n) * k).map(|i| ((i * 37 % 101) as f32 - 50.0) / 64.0).collect();
             let (a, b) = (Mat::rows(&numbers, k), Mat::rows(&numbers, k).transposed());
             let mut products = [1, 2, 3].map(|threads| {
-                let mut c = vec![1.0; m * n];
+                let [mut c, mut with_bias] = [(); 2].map(|()| vec![1.0; m * n]);
                 wide(Some(threads), Size { m, n, k }, a, b, add, &mut c);
+                wide_affine(Some(threads), Size { m, n, k }, a, b, &numbers[..n], &mut with_bias);
+                c.extend(with_bias);
                 c
             }).into_iter();
             let one = products.next();
