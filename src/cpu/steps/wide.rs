@@ -49,6 +49,7 @@ pub(crate) fn wide_affine<E: Float>(threads: Option<usize>, size: Size, a: Mat<'
     multiply(threads, size, [a, b], Begin::Bias(bias), c);
 }
 
+/// Either of them.
 fn multiply<E: Float>(threads: Option<usize>, size: Size, [a, b]: [Mat<'_, E>; 2], begin: Begin<'_, E>, c: &mut [E]) {
     let Size { m, n, k } = size;
     let (worth, c) = (if m == 1 { WORTH_OF_ROW } else { WORTH }, &mut c[..m * n]);
