@@ -10,6 +10,8 @@
 use formwork::group::{Alone, Group, Mpi};
 use formwork::prelude::*;
 use formwork::trainer::{Progress, Trainer};
+use std::fmt::Display;
+use std::rc::Rc;
 use std::time::Instant;
 
 /// Sizes of the buffer, in numbers of four bytes.
@@ -21,6 +23,16 @@ const SUMS: usize = 31;
 /// What is trained: wide layers, of which a step on a sample costs `2 * 3` operations for each parameter.
 #[network([1, 8, 8] => [10])]
 type Wide = (Flatten, Linear<64, 512>, Relu, Linear<512, 512>, Relu, Linear<512, 10>);
+
+/// The same with images first: in front, little to be sent takes long to be computed, and behind it is the other way round. Gradients
+/// behind a normalization are sent while those in front of it are computed.
+#[network([1, 8, 8] => [10])]
+#[rustfmt::skip]
+type Deep = (
+    NoBias<Conv2d<1, 32, 3, 1, 1>>, BatchNorm2d<32>, Relu,                // [32, 8, 8]
+    NoBias<Conv2d<32, 32, 3, 1, 1>>, BatchNorm2d<32>, Relu, MaxPool2d<2>, // [32, 4, 4]
+    Flatten, NoBias<Linear<512, 512>>, BatchNorm1d<512>, Relu, Linear<512, 10>,
+);
 
 const BATCH: usize = 256;
 const EPOCHS: u64 = 32;
@@ -52,6 +64,43 @@ impl Wire {
     }
 }
 
+/// The same ranks, if nothing is sent before all gradients are there.
+struct AtTheEnd(Mpi);
+
+impl Group for AtTheEnd {
+    fn rank(&self) -> usize {
+        self.0.rank()
+    }
+
+    fn size(&self) -> usize {
+        self.0.size()
+    }
+
+    fn handle(&self) -> Rc<dyn Group> {
+        Rc::new(AtTheEnd(self.0.clone()))
+    }
+
+    fn sum_f32(&self, numbers: &mut [f32]) {
+        self.0.sum_f32(numbers);
+    }
+
+    fn sum_f64(&self, numbers: &mut [f64]) {
+        self.0.sum_f64(numbers);
+    }
+
+    fn gather(&self, own: &[u8]) -> Vec<u8> {
+        self.0.gather(own)
+    }
+
+    fn broadcast(&self, bytes: &mut Vec<u8>) {
+        self.0.broadcast(bytes);
+    }
+
+    fn abort(&self, problem: &dyn Display) -> ! {
+        self.0.abort(problem)
+    }
+}
+
 /// The number in the middle, of the rank where it is greatest: all wait for that one.
 fn median_of_slowest(group: &Mpi, mut numbers: Vec<f64>) -> f64 {
     numbers.sort_unstable_by(f64::total_cmp);
@@ -74,9 +123,12 @@ fn sum_of(group: &Mpi, numbers: usize) -> f64 {
 }
 
 /// How long a step of training takes, with the others of `trained_by` or, as all ranks at a time, alone.
-fn step(group: &Mpi, trained_by: &dyn Group, batch: usize) -> Result<f64, Error> {
+fn step<N>(group: &Mpi, trained_by: &dyn Group, batch: usize) -> Result<f64, Error>
+where
+    N: Network<Input = Rank3<1, 8, 8>, Output = Rank1<10>>,
+{
     let digits = formwork::data::digits::load()?;
-    let mut model = Model::<Wide, f32, Cpu>::new(0);
+    let mut model = Model::<N, f32, Cpu>::new(0);
     model.set_threads(1);
     let mut trainer = Trainer::new(CrossEntropy::default(), Adam::new(1e-3)).batch_size(batch).epochs(EPOCHS).progress(Progress::Silent);
     trainer = trainer.group(trained_by);
@@ -85,37 +137,47 @@ fn step(group: &Mpi, trained_by: &dyn Group, batch: usize) -> Result<f64, Error>
     Ok(median_of_slowest(group, history.column("seconds")) / digits.len().div_ceil(batch) as f64)
 }
 
+/// How long steps of one network take, and where the time goes. Returns the seconds of one on the whole batch, by itself.
+fn steps<N>(group: &Mpi, measured: &[(f64, f64)]) -> Result<f64, Error>
+where
+    N: Network<Input = Rank3<1, 8, 8>, Output = Rank1<10>>,
+{
+    let (ranks, bytes) = (group.size(), 4.0 * N::SCALARS as f64);
+    // What a rank computes by itself, while the others do the same: cores that are shared, and memory, are in it.
+    let whole = step::<N>(group, &Alone, BATCH)?;
+    let share = step::<N>(group, &Alone, BATCH / ranks)?;
+    let [at_the_end, meanwhile] = [step::<N>(group, &AtTheEnd(group.clone()), BATCH)?, step::<N>(group, group, BATCH)?];
+    if group.rank() == 0 {
+        println!("{} parameters, {:.2} MB of gradients; batches of {BATCH}; ranks of one thread; ms of a step:", N::SCALARS, bytes / 1e6);
+        println!("a rank by itself, while the others do the same: {:.2}, on {} samples {:.2}", 1e3 * whole, BATCH / ranks, 1e3 * share);
+        println!("{ranks} ranks together: {:.2}, and {:.2} if gradients are summed while others are computed", 1e3 * at_the_end, 1e3 * meanwhile);
+        if ranks > 1 {
+            let sum = Wire::of(ranks, bytes, measured).sum(ranks, bytes);
+            println!("by the model: {:.2}, and {:.2} if that costs nothing", 1e3 * (share + sum), 1e3 * share.max(sum));
+        }
+        println!();
+    }
+    Ok(whole)
+}
+
 fn run(group: &Mpi) -> Result<(), Box<dyn std::error::Error>> {
     let (rank, ranks) = (group.rank(), group.size());
-    // What a rank computes by itself, while the others do the same: cores that are shared, and memory, are in it.
-    let whole = step(group, &Alone, BATCH)?;
-    let share = step(group, &Alone, BATCH / ranks)?;
     let measured: Vec<(f64, f64)> = SIZES.iter().map(|&numbers| (4.0 * numbers as f64, sum_of(group, numbers))).collect();
-    let together = step(group, group, BATCH)?;
-    if rank > 0 {
-        return Ok(());
-    }
-
     let bytes = 4.0 * Wide::SCALARS as f64;
-    println!("{} parameters, {:.2} MB of gradients; batches of {BATCH}; ranks of one thread\n", Wide::SCALARS, bytes / 1e6);
-    println!(
-        "a rank by itself, while the others do the same: {:.2} ms for a step on {BATCH}, {:.2} ms on {}",
-        1e3 * whole,
-        1e3 * share,
-        BATCH / ranks
-    );
-    println!("{ranks} ranks together: {:.2} ms for a step on {BATCH}\n", 1e3 * together);
-    if ranks > 1 {
+    if ranks > 1 && rank == 0 {
         let here = Wire::of(ranks, bytes, &measured);
         println!("a sum over {ranks} ranks here: latency {:.1} us, bandwidth {:.2} GB/s\n", 1e6 * here.latency, here.bandwidth / 1e9);
         println!("{:>12} {:>12} {:>12}", "bytes", "ms measured", "ms by model");
         for &(bytes, seconds) in &measured {
             println!("{bytes:>12} {:>12.3} {:>12.3}", 1e3 * seconds, 1e3 * here.sum(ranks, bytes));
         }
-        let predicted = share + here.sum(ranks, bytes);
-        println!("\na step by the model: {:.2} ms, measured {:.2} ms\n", 1e3 * predicted, 1e3 * together);
+        println!();
     }
-    scaling(whole, bytes);
+    let whole = steps::<Wide>(group, &measured)?;
+    steps::<Deep>(group, &measured)?;
+    if rank == 0 {
+        scaling(whole, bytes);
+    }
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! The number types that networks compute with.
 
-use crate::group::Group;
+use crate::group::{Compute, Group};
 use crate::kernels::exp::Exp;
 use crate::kernels::gemm::Element;
 use dfdx::shapes::Dtype;
@@ -24,6 +24,9 @@ pub trait Float:
     /// Replaces numbers by their sums over all ranks of a group.
     fn sum_over(group: &dyn Group, numbers: &mut [Self]);
 
+    /// The same part by part, as [`Group::sum_parts_f32`] does it.
+    fn sum_parts_over(group: &dyn Group, numbers: &mut [Self], begins: &[usize], compute: &mut Compute<'_, Self>);
+
     /// The bytes of these numbers, little-endian.
     fn to_le_bytes(numbers: &[Self]) -> Vec<u8>;
 
@@ -42,7 +45,7 @@ mod sealed {
 }
 
 macro_rules! float {
-    ($Float:ident, $DTYPE:ident, $sum:ident) => {
+    ($Float:ident, $DTYPE:ident, $sum:ident, $sum_parts:ident) => {
         impl Float for $Float {
             type Host = dfdx::tensor::Cpu;
 
@@ -62,6 +65,10 @@ macro_rules! float {
                 group.$sum(numbers);
             }
 
+            fn sum_parts_over(group: &dyn Group, numbers: &mut [Self], begins: &[usize], compute: &mut Compute<'_, Self>) {
+                group.$sum_parts(numbers, begins, compute);
+            }
+
             fn to_le_bytes(numbers: &[Self]) -> Vec<u8> {
                 numbers.iter().flat_map(|x| x.to_le_bytes()).collect()
             }
@@ -73,5 +80,5 @@ macro_rules! float {
         }
     };
 }
-float!(f32, F32, sum_f32);
-float!(f64, F64, sum_f64);
+float!(f32, F32, sum_f32, sum_parts_f32);
+float!(f64, F64, sum_f64, sum_parts_f64);

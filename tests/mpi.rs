@@ -3,7 +3,7 @@
 //! Each test starts copies of this program under `mpirun`; where there is none it says that it is skipped.
 #![cfg(all(unix, feature = "mpi"))]
 
-use formwork::cpu::Observe;
+use formwork::cpu::{Observe, Static};
 use formwork::engine::{Backend, Engine};
 use formwork::group::{Group, Mpi, Normalized};
 use formwork::learn::Scheme;
@@ -25,6 +25,22 @@ type Reader = (
     Linear<16, 10>,
 );
 
+/// Its gradients are summed in three parts: of the last three layers, of the linear layer before, and what is in front of that.
+#[network([1, 8, 8] => [10])]
+#[rustfmt::skip]
+type Deep = (
+    NoBias<Conv2d<1, 4, 3, 1, 1>>, BatchNorm2d<4>, Relu, MaxPool2d<2>,
+    Flatten, Dropout<20>,
+    NoBias<Linear<64, 256>>, BatchNorm1d<256>, Tanh,
+    NoBias<Linear<256, 64>>, BatchNorm1d<64>, Tanh,
+    Linear<64, 10>,
+);
+
+/// Networks that read the digits.
+trait Images: formwork::types::Network<Input = Rank3<1, 8, 8>, Output = Rank1<10>> {}
+impl Images for Reader {}
+impl Images for Deep {}
+
 /// What a copy is asked for, and where it leaves what it has learned.
 const TASK: &str = "FORMWORK_MPI_TASK";
 const FOLDER: &str = "FORMWORK_MPI_FOLDER";
@@ -44,7 +60,7 @@ struct Rank<'a> {
     epochs: u64,
 }
 
-type Training<'a, O, E> = Trainer<'a, Reader, Class<10>, CrossEntropy, O, E>;
+type Training<'a, N, O, E> = Trainer<'a, N, Class<10>, CrossEntropy, O, E>;
 
 /// What a copy does; without a task there is nothing to do.
 #[test]
@@ -60,7 +76,8 @@ fn rank() {
         "learn half" => Rank { epochs: EPOCHS / 2, ..rank }.learn::<f64, _>(adam(), |trainer| trainer, |_| ()),
         "learn f32" => rank.learn::<f32, _>(Sgd::new(0.05), |trainer| trainer, |_| ()),
         "learn f32 with Adam" => rank.learn::<f32, _>(Adam::new(1e-3), |trainer| trainer, |_| ()),
-        "learn portably" => rank.learn_on::<f64, Portable<f64, Cpu>, _>(adam(), |trainer| trainer, |_| ()),
+        "learn portably" => rank.learn_on::<Reader, f64, Portable<f64, Cpu>, _>(adam(), |trainer| trainer, |_| ()),
+        "learn deeply" => rank.learn_on::<Deep, f64, Static<f64>, _>(adam(), |trainer| trainer, |_| ()),
         "learn by rank" => rank.learn::<f64, _>(Adam::new(1e-3), |trainer| trainer.batch_norm(Normalized::OverRank), |_| ()),
         "diverge" => rank.learn::<f32, _>(Sgd::new(1e30), |trainer| trainer, |_| ()),
         "differ" => rank.learn::<f32, _>(Sgd::new(0.1), |trainer| trainer.batch_size(BATCH + number / 3), |_| ()),
@@ -91,20 +108,25 @@ fn rank() {
 
 impl Rank<'_> {
     /// Learns, with a look at each epoch that is done; saves what was learned, and prints how it went.
-    fn learn<E: Observe, O: Optimizer<E>>(&self, optimizer: O, more: impl FnOnce(Training<'_, O, E>) -> Training<'_, O, E>, each: impl Fn(usize))
-    where
-        Cpu: Backend<E>,
-    {
-        self.learn_on::<E, <Cpu as Backend<E>>::Engine, O>(optimizer, more, each);
-    }
-
-    /// The same on an engine of one's choice.
-    fn learn_on<E: Observe, G: Engine<E, Cpu>, O: Optimizer<E>>(
+    fn learn<E: Observe, O: Optimizer<E>>(
         &self,
         optimizer: O,
-        more: impl FnOnce(Training<'_, O, E>) -> Training<'_, O, E>,
+        more: impl FnOnce(Training<'_, Reader, O, E>) -> Training<'_, Reader, O, E>,
         each: impl Fn(usize),
     ) where
+        Cpu: Backend<E>,
+    {
+        self.learn_on::<Reader, E, <Cpu as Backend<E>>::Engine, O>(optimizer, more, each);
+    }
+
+    /// The same with a network and an engine of one's choice.
+    fn learn_on<N, E: Observe, G: Engine<E, Cpu>, O: Optimizer<E>>(
+        &self,
+        optimizer: O,
+        more: impl FnOnce(Training<'_, N, O, E>) -> Training<'_, N, O, E>,
+        each: impl Fn(usize),
+    ) where
+        N: Images,
         Cpu: Backend<E>,
     {
         let digits = formwork::data::digits::load().unwrap();
@@ -114,7 +136,7 @@ impl Rank<'_> {
         };
         let (train, test) = (images(0..SAMPLES), images(SAMPLES..2 * SAMPLES + 1));
         // Ranks begin with parameters of their own, and go on with those of rank 0.
-        let mut model = Model::<Reader, E, Cpu, G>::try_new(&Cpu::default(), self.group.rank() as u64, Scheme::default()).unwrap();
+        let mut model = Model::<N, E, Cpu, G>::try_new(&Cpu::default(), self.group.rank() as u64, Scheme::default()).unwrap();
         let mut trainer = Trainer::new(CrossEntropy::default(), optimizer).group(self.group).epochs(self.epochs).batch_size(BATCH);
         trainer = trainer.validation(&test).metric(formwork::metrics::accuracy()).progress(Progress::Silent);
         trainer = more(trainer.checkpoints(Checkpoints::new(self.folder.join("run")).resume()));
@@ -171,9 +193,9 @@ fn mpirun(ranks: usize, task: &str, folder: &Path) -> Option<Run> {
 }
 
 /// The parameters that rank 0 of so many has learned; every rank has the same, and the same buffers, to the last bit.
-fn learned(folder: &Path, ranks: usize) -> Learned {
+fn learned<N: Images>(folder: &Path, ranks: usize) -> Learned {
     let load = |rank: usize| {
-        let mut model = Model::<Reader, f64, Cpu>::new(9);
+        let mut model = Model::<N, f64, Cpu>::new(9);
         model.load(folder.join(format!("{rank} of {ranks}"))).unwrap();
         Learned { parameters: model.parameters(), buffers: model.buffers() }
     };
@@ -207,10 +229,15 @@ fn said(run: &Run, ranks: usize) -> String {
 
 /// Trains with so many ranks, and returns what was learned.
 fn train(ranks: usize, task: &str) -> Option<Learned> {
+    train_of::<Reader>(ranks, task)
+}
+
+/// The same with a network of one's choice.
+fn train_of<N: Images>(ranks: usize, task: &str) -> Option<Learned> {
     let folder = tempfile::tempdir().unwrap();
     let run = mpirun(ranks, task, folder.path())?;
     assert!(run.went_well && said(&run, ranks).starts_with("Finished after 10 epochs"), "{}", run.text);
-    Some(learned(folder.path(), ranks))
+    Some(learned::<N>(folder.path(), ranks))
 }
 
 /// After 100 steps with dropout, batch norm, clipping and accumulation; one of ten batches leaves a rank without samples.
@@ -223,6 +250,15 @@ fn any_number_of_ranks_learns_the_same() {
             println!("{task}: {ranks} ranks are {far:.1e} from one");
             assert!(far < bound, "{task}: {ranks} ranks are {far:e} from one");
         }
+    }
+}
+
+/// Sums that are made while other gradients are computed are the same.
+#[test]
+fn gradients_may_be_summed_in_parts() {
+    let Some(one) = train_of::<Deep>(1, "learn deeply") else { return };
+    for ranks in [2, 4] {
+        assert!(one.farthest_from(&train_of::<Deep>(ranks, "learn deeply").unwrap()) < NEAR);
     }
 }
 
@@ -257,7 +293,7 @@ fn any_number_of_ranks_resumes() {
     assert!(said(&half, 4).starts_with("Finished after 5 epochs"), "{}", half.text);
     let rest = mpirun(2, "learn", folder.path()).unwrap();
     assert!(said(&rest, 2).starts_with("Finished after 10 epochs"), "{}", rest.text);
-    assert!(learned(folder.path(), 2).farthest_from(&whole) < NEAR);
+    assert!(learned::<Reader>(folder.path(), 2).farthest_from(&whole) < NEAR);
 }
 
 #[test]
@@ -269,7 +305,7 @@ fn a_rank_that_is_killed_ends_the_others_and_fewer_resume() {
     assert!(took < Duration::from_secs(10) && !killed.went_well && killed.text.contains("rank 2 with PID"), "{took:?}\n{}", killed.text);
     let rest = mpirun(2, "learn", folder.path()).unwrap();
     assert!(said(&rest, 2).starts_with("Finished after 10 epochs"), "{}", rest.text);
-    assert!(learned(folder.path(), 2).farthest_from(&train(1, "learn").unwrap()) < NEAR);
+    assert!(learned::<Reader>(folder.path(), 2).farthest_from(&train(1, "learn").unwrap()) < NEAR);
 }
 
 #[test]
@@ -290,7 +326,7 @@ fn ctrl_c_on_one_rank_stops_all_where_they_can_be_resumed() {
     assert!(run.went_well && said(&run, 2).starts_with("Interrupted after 3 epochs"), "{}", run.text);
     let rest = mpirun(4, "learn", folder.path()).unwrap();
     assert!(said(&rest, 4).starts_with("Finished after 10 epochs"), "{}", rest.text);
-    assert!(learned(folder.path(), 4).farthest_from(&train(1, "learn").unwrap()) < NEAR);
+    assert!(learned::<Reader>(folder.path(), 4).farthest_from(&train(1, "learn").unwrap()) < NEAR);
 }
 
 #[test]

@@ -7,11 +7,12 @@ use super::pieces::in_pieces;
 use super::plan::{Block, Node, Plan};
 use super::pool::{Pool, available};
 use super::steps::Deferred;
+use super::together::{GradientPart, Meanwhile};
 use super::whole_batch::Way;
 use crate::engine::{Architecture, AttentionMap, Engine, Flat, Gradients, Objective, State};
 use crate::error::Error;
 use crate::float::{Float, OnDemand};
-use crate::group::Share;
+use crate::group::{Ranks, Share};
 use crate::learn::{Optimizer, Pass};
 use crate::noise::Noise;
 use crate::statistics::Statistics;
@@ -103,6 +104,8 @@ struct InMemory<'a, E> {
     batch: Batch<'a, E>,
     memory: Memory<'a, E>,
     shares: Storage<'a, E>,
+    /// What the caller does between chunks, and between blocks of parameters.
+    meanwhile: Option<Meanwhile<'a>>,
 }
 
 /// The gradients of some parameters that are computed when all samples have gone back: which of its layer's parameters a step
@@ -169,6 +172,7 @@ where
                     gradients,
                     loss,
                 });
+                at.meanwhile.inspect(Meanwhile::go_on);
             }
         });
     }
@@ -229,51 +233,78 @@ where
 
     /// All chunks there and back; returns the loss. What is left is in the workspace, and in the parts.
     fn differentiate(&mut self, batch: &Batch<'_, E>, share: &Share<'_>, objective: &dyn Objective<E, Cpu>, wants_inputs: bool) -> Result<E, Error> {
+        let loss = self.there(batch, share, objective, wants_inputs)?;
+        (0..self.ahead(batch)).rev().for_each(|i| self.back_through(batch, share, i, wants_inputs, None));
+        Ok(loss)
+    }
+
+    /// The same with ranks that have the other samples of the batch; the gradients are summed over all, and so is the loss. Parts of
+    /// them are summed while others are computed.
+    fn differentiate_together(
+        &mut self,
+        batch: &Batch<'_, E>,
+        share: &Share<'_>,
+        ranks: Ranks<'_>,
+        objective: &dyn Objective<E, Cpu>,
+    ) -> Result<E, Error> {
+        let loss = self.there(batch, share, objective, false)?;
+        let (mut gradients, parts) = (core::mem::take(&mut self.gradients), core::mem::take(&mut self.plan.parts));
+        let mut ahead = self.ahead(batch);
+        let begins: Vec<usize> = parts.iter().map(|part| part.begin).collect();
+        let loss = ranks.sum(&mut gradients, loss, &begins, &mut |i, gradients, go_on| {
+            let (part, meanwhile) = (&parts[i], Some(Meanwhile::new(go_on)));
+            while ahead > part.segment {
+                ahead -= 1;
+                self.back_through(batch, share, ahead, false, meanwhile);
+            }
+            self.collect_part(batch, part, gradients, meanwhile);
+        });
+        (self.gradients, self.plan.parts) = (gradients, parts);
+        Ok(loss)
+    }
+
+    /// How many segments a batch goes through before the last one.
+    fn ahead(&self, batch: &Batch<'_, E>) -> usize {
+        batch.noise.map_or(0, |_| self.plan.segments.len() - 1)
+    }
+
+    /// All chunks go through a segment, then all through the next; the last segment they go through there and back, each while its
+    /// numbers are still in the cache. Without steps that look at the whole batch there is no other. Returns the loss.
+    fn there(&mut self, batch: &Batch<'_, E>, share: &Share<'_>, objective: &dyn Objective<E, Cpu>, wants_inputs: bool) -> Result<E, Error> {
         let [data, grads] = self.plan.per_sample;
         self.workspace.data.grow(batch.samples * data);
         self.workspace.grads.grow(batch.samples * grads);
         // A smaller batch may have more chunks, but no more than samples.
         self.workspace.shares.grow(batch.samples * self.plan.known);
-        let mut known = core::mem::take(&mut self.known);
-        let loss = self.in_memory(batch, |engine, at| engine.there_and_back(at, share, objective, &mut known, wants_inputs));
-        self.known = known;
+        let taped = self.in_memory(batch, |engine, at, known| {
+            let ahead = &engine.plan.segments[..engine.ahead(batch)];
+            for segment in ahead {
+                let shared = engine.shared_of(batch, share, known, wants_inputs);
+                // SAFETY: a chunk is one thread's.
+                engine.for_each_chunk(at, &|at| unsafe {
+                    engine.plan.forward(segment.clone(), shared, &at.chunk, at.memory.data, at.scratch);
+                    engine.plan.observe(segment.end, &at.chunk, at.memory.data, at.share);
+                });
+                engine.merge(at, share, segment.end, Way::Forward, known);
+            }
+            let shared = engine.shared_of(batch, share, known, wants_inputs);
+            let nodes = ahead.last().map_or(0, |segment| segment.end)..engine.plan.nodes.len();
+            engine.turn(at, &Segment { nodes, is_first: ahead.is_empty() }, objective, shared)
+        });
         let of_parts = self.parts[..batch.parts()].iter().fold(E::zero(), |sum, part| sum + lock(part).loss);
-        Ok(loss?.unwrap_or(of_parts))
+        Ok(taped?.unwrap_or(of_parts))
     }
 
-    /// All chunks go through a segment, then all through the next, and so back; without steps that look at the whole batch
-    /// there is one segment, and each chunk goes there and back while its numbers are still in the cache. Returns the loss
-    /// where it was computed on dfdx's tape; otherwise each part has its share.
-    fn there_and_back(
-        &self,
-        at: InMemory<'_, E>,
-        share: &Share<'_>,
-        objective: &dyn Objective<E, Cpu>,
-        known: &mut [E],
-        wants_inputs: bool,
-    ) -> Result<Option<E>, Error> {
-        let (batch, whole) = (&at.batch, 0..self.plan.nodes.len());
-        let segments: &[Range<usize>] = if batch.noise.is_some() { &self.plan.segments } else { core::slice::from_ref(&whole) };
-        let last = segments.len() - 1;
-        for segment in &segments[..last] {
-            let shared = self.shared_of(batch, share, known, wants_inputs);
-            // SAFETY: a chunk is one thread's.
-            self.for_each_chunk(at, &|at| unsafe {
-                self.plan.forward(segment.clone(), shared, &at.chunk, at.memory.data, at.scratch);
-                self.plan.observe(segment.end, &at.chunk, at.memory.data, at.share);
-            });
-            self.merge(at, share, segment.end, Way::Forward, known);
-        }
-        let shared = self.shared_of(batch, share, known, wants_inputs);
-        let taped = self.turn(at, &Segment { nodes: segments[last].clone(), is_first: last == 0 }, objective, shared)?;
-        for (i, nodes) in segments[..last].iter().enumerate().rev() {
-            self.merge(at, share, nodes.end, Way::Back, known);
-            let shared = self.shared_of(batch, share, known, wants_inputs);
+    /// All chunks back through a segment, when they have gone back through those behind it.
+    fn back_through(&mut self, batch: &Batch<'_, E>, share: &Share<'_>, segment: usize, wants_inputs: bool, meanwhile: Option<Meanwhile<'_>>) {
+        self.in_memory(batch, |engine, at, known| {
+            let nodes = engine.plan.segments[segment].clone();
+            engine.merge(at, share, nodes.end, Way::Back, known);
+            let shared = engine.shared_of(batch, share, known, wants_inputs);
             // The step behind the segment has waited for what is now known.
-            let segment = Segment { nodes: nodes.start..nodes.end + 1, is_first: i == 0 };
-            self.for_each_chunk(at, &|at| self.back(&segment, shared, at));
-        }
-        Ok(taped)
+            let segment = Segment { nodes: nodes.start..nodes.end + 1, is_first: segment == 0 };
+            engine.for_each_chunk(InMemory { meanwhile, ..at }, &|at| engine.back(&segment, shared, at));
+        });
     }
 
     /// A segment back, but for the step that it begins with if that has to know of the whole batch first.
@@ -355,13 +386,13 @@ where
         }
     }
 
-    /// Calls `with` with a batch and the memory that it has been computed in.
-    fn in_memory<R>(&mut self, batch: &Batch<'_, E>, with: impl FnOnce(&mut Self, InMemory<'_, E>) -> R) -> R {
-        let mut workspace = core::mem::take(&mut self.workspace);
+    /// Calls `with` with a batch, the memory that it has been computed in, and what steps know of the whole of it.
+    fn in_memory<R>(&mut self, batch: &Batch<'_, E>, with: impl FnOnce(&Self, InMemory<'_, E>, &mut [E]) -> R) -> R {
+        let (mut workspace, mut known) = (core::mem::take(&mut self.workspace), core::mem::take(&mut self.known));
         let Workspace { data, grads, shares } = &mut workspace;
         let memory = Memory { data: Storage::new(data), grads: Storage::new(grads) };
-        let result = with(self, InMemory { batch: *batch, memory, shares: Storage::new(shares) });
-        self.workspace = workspace;
+        let result = with(self, InMemory { batch: *batch, memory, shares: Storage::new(shares), meanwhile: None }, &mut known);
+        (self.workspace, self.known) = (workspace, known);
         result
     }
 
@@ -403,16 +434,28 @@ where
 
     /// All gradients, for who wants to see them.
     fn collect(&mut self, batch: &Batch<'_, E>) {
-        let mut gradients = core::mem::take(&mut self.gradients);
-        self.in_memory(batch, |engine, at| {
-            let all = Storage::new(&mut gradients);
-            Pool::global().run_weighted(engine.threads_for_blocks(at), &engine.plan.block_ends, &|_, i| {
-                let block = &engine.plan.blocks[i];
+        let (mut gradients, parts) = (core::mem::take(&mut self.gradients), core::mem::take(&mut self.plan.parts));
+        let mut left = &mut gradients[..];
+        for part in &parts {
+            let (before, of_part) = left.split_at_mut(part.begin);
+            self.collect_part(batch, part, of_part, None);
+            left = before;
+        }
+        (self.gradients, self.plan.parts) = (gradients, parts);
+    }
+
+    /// The gradients of one part, from its first parameter on.
+    fn collect_part(&mut self, batch: &Batch<'_, E>, part: &GradientPart, gradients: &mut [E], meanwhile: Option<Meanwhile<'_>>) {
+        let of_part = Storage::new(gradients);
+        self.in_memory(batch, |engine, at, _| {
+            Pool::global().run_weighted(engine.threads_for_blocks(at), &part.ends, &|_, i| {
+                let block = &engine.plan.blocks[part.blocks[i]];
                 // SAFETY: blocks are disjoint.
-                engine.block_gradients(at, block, unsafe { all.write(block.params.clone()) });
+                let gradients = unsafe { of_part.write(block.params.start - part.begin..block.params.end - part.begin) };
+                engine.block_gradients(at, block, gradients);
+                meanwhile.inspect(Meanwhile::go_on);
             });
         });
-        self.gradients = gradients;
     }
 
     /// Moves each block of parameters as soon as its gradients are there.
@@ -421,7 +464,7 @@ where
         let (rule, moved) = (pass.rule, Storage::new(&mut parameters));
         let mut lists = pass.kept.into_iter().map(Storage::new);
         let kept: [Option<Storage<'_, E>>; 3] = core::array::from_fn(|i| lists.next().filter(|_| i < rule.keeps()));
-        self.in_memory(batch, |engine, at| {
+        self.in_memory(batch, |engine, at, _| {
             Pool::global().run_weighted(engine.threads_for_blocks(at), &engine.plan.block_ends, &|seat, i| {
                 let block = &engine.plan.blocks[i];
                 // SAFETY: blocks are disjoint.
@@ -561,12 +604,12 @@ macro_rules! engine {
                 optimizer: &mut dyn Optimizer<$E>,
             ) -> Result<$E, Error> {
                 let batch = self.batch(inputs, share.len(), noise).behind(share.samples.start);
-                let mut loss = self.differentiate(&batch, share, objective, false)?;
-                if let Some(ranks) = share.ranks {
-                    self.collect(&batch);
-                    loss = ranks.sum(&mut self.gradients, loss);
+                let loss = if let Some(ranks) = share.ranks {
+                    let loss = self.differentiate_together(&batch, share, ranks, objective)?;
                     optimizer.update(&mut self.parameters, &self.gradients)?;
+                    loss
                 } else {
+                    let loss = self.differentiate(&batch, share, objective, false)?;
                     match optimizer.begin(self.plan.params)? {
                         Some(pass) => self.step(&batch, pass),
                         None => {
@@ -574,7 +617,8 @@ macro_rules! engine {
                             optimizer.update(&mut self.parameters, &self.gradients)?;
                         }
                     }
-                }
+                    loss
+                };
                 if noise.is_some() && share.normalized() > 0 {
                     self.plan.remember(share.normalized(), &self.known, &mut self.buffers);
                 }
@@ -592,7 +636,7 @@ macro_rules! engine {
                 let loss = self.differentiate(&batch, &Share::whole(samples), objective, true)?;
                 self.collect(&batch);
                 // SAFETY: no thread is at work.
-                let inputs = self.in_memory(&batch, |engine, at| unsafe { engine.whole(at, 0).1.to_vec() });
+                let inputs = self.in_memory(&batch, |engine, at, _| unsafe { engine.whole(at, 0).1.to_vec() });
                 Ok(Gradients { loss, inputs, parameters: self.gradients.clone() })
             }
 

@@ -6,6 +6,7 @@
 //! - `batch`: how a batch is cut into parts and chunks, which depend on the batch alone and never on the number of threads.
 //! - `pass`: the way of one chunk through the steps, there and back.
 //! - `engine`: runs a plan over a batch, segment by segment where steps look at the whole of it.
+//! - `together`: what ranks sum while others of their gradients are still computed.
 //! - `single`: runs a plan for one sample, in memory of its own.
 //! - `stream`: runs a plan position by position, for writing text.
 //! - `pieces`: numbers that threads share out.
@@ -22,6 +23,7 @@ mod pool;
 mod single;
 pub(crate) mod steps;
 mod stream;
+mod together;
 mod whole_batch;
 
 pub(crate) use batch::CHUNK;

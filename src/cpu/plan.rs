@@ -3,6 +3,7 @@
 use super::batch::{ChunkSize, SHARED};
 use super::fuse::fuse;
 use super::steps::{Add, Concat, Copy, Forward, Onward, Part, Stage, Step};
+use super::together::{GradientPart, parts};
 use crate::engine::Architecture;
 use crate::float::Float;
 use crate::layers::Leaf;
@@ -113,6 +114,8 @@ pub(crate) struct Plan<E> {
     pub blocks: Vec<Block>,
     /// How many parameters there are up to the end of each block.
     pub block_ends: Vec<usize>,
+    /// All parameters, in parts that are contiguous, the last one first: what ranks sum while they compute the next.
+    pub parts: Vec<GradientPart>,
     pub chunk: ChunkSize,
     pub params: usize,
     pub buffers: usize,
@@ -361,16 +364,18 @@ impl<E: Float> Planner<E> {
         let bounds: Vec<usize> = core::iter::once(0).chain(begins).chain([self.nodes.len()]).collect();
         let shared = shared_out(&self.nodes, self.at[0].end, data.0);
         let blocks = blocks(&self.nodes, self.at[0].end);
+        let segments: Vec<Range<usize>> = bounds.windows(2).map(|bounds| bounds[0]..bounds[1]).collect();
         let sum = |sum: &mut usize, block: &Block| {
             *sum += block.params.len();
             Some(*sum)
         };
         Plan {
             block_ends: blocks.iter().scan(0, sum).collect(),
-            blocks,
             scratch: self.nodes.iter().map(|node| node.step.scratch()).max().unwrap_or(0),
             chunk: ChunkSize { fitting, efficient, shared },
-            segments: bounds.windows(2).map(|bounds| bounds[0]..bounds[1]).collect(),
+            parts: parts(&self.nodes, &segments, &blocks, self.at[0].end),
+            segments,
+            blocks,
             dead_ends: (1..values.len()).filter(|&id| !written[id]).collect(),
             carried: self.carried,
             nodes: self.nodes,

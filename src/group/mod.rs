@@ -53,6 +53,20 @@ pub trait Group {
     /// Replaces numbers by their sums over all ranks.
     fn sum_f64(&self, numbers: &mut [f64]);
 
+    /// Calls `compute` for each part of the numbers, the last one first, and replaces them by their sums over all ranks. Parts begin at
+    /// `begins`, which fall to 0. While a part is computed, those before it may be summed already: a group that sends in the background
+    /// does that, all others sum when all is computed.
+    fn sum_parts_f32(&self, numbers: &mut [f32], begins: &[usize], compute: &mut Compute<'_, f32>) {
+        compute_all(numbers, begins, compute);
+        self.sum_f32(numbers);
+    }
+
+    /// The same for double precision.
+    fn sum_parts_f64(&self, numbers: &mut [f64], begins: &[usize], compute: &mut Compute<'_, f64>) {
+        compute_all(numbers, begins, compute);
+        self.sum_f64(numbers);
+    }
+
     /// The bytes of all ranks, in their order; each gives as many.
     fn gather(&self, own: &[u8]) -> Vec<u8>;
 
@@ -63,6 +77,20 @@ pub trait Group {
     ///
     /// A rank that cannot go on has to call this, so that the others do not wait for it for ever.
     fn abort(&self, problem: &dyn Display) -> !;
+}
+
+/// Computes part `i` of some numbers, in `compute(i, part, go_on)`; it calls `go_on` now and then, so that what is sent in the
+/// background goes on.
+pub type Compute<'a, E> = dyn FnMut(usize, &mut [E], &dyn Fn()) + 'a;
+
+/// Computes parts that nobody sums meanwhile.
+fn compute_all<E>(numbers: &mut [E], begins: &[usize], compute: &mut Compute<'_, E>) {
+    let mut left = numbers;
+    for (i, &begin) in begins.iter().enumerate() {
+        let (before, part) = left.split_at_mut(begin);
+        compute(i, part, &|| ());
+        left = before;
+    }
 }
 
 /// A group of one: a program that runs by itself.

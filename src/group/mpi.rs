@@ -1,10 +1,11 @@
 //! The processes that `mpirun` has started.
 
-use super::Group;
+use super::{Compute, Group};
 use core::cell::RefCell;
 use core::fmt::Display;
 use mpi::collective::SystemOperation;
 use mpi::environment::Universe;
+use mpi::request::{Request, Scope, scope};
 use mpi::topology::SimpleCommunicator;
 use mpi::traits::{Communicator, CommunicatorCollectives, Equivalence, Root};
 use mpi::{Threading, initialize_with_threading};
@@ -60,17 +61,53 @@ impl Begun {
     where
         [E]: mpi::traits::Buffer + mpi::traits::BufferMut,
     {
-        let mut sums = sums.borrow_mut();
-        for piece in numbers.chunks_mut(PIECE) {
-            sums.resize(piece.len(), E::default());
-            self.world.all_reduce_into(piece, &mut sums[..], SystemOperation::sum());
-            piece.copy_from_slice(&sums);
-        }
+        self.sum_parts(numbers, &[0], &mut |_, _, _| (), sums);
+    }
+
+    /// Sums in the background all parts but the last, behind which there is nothing to be computed.
+    fn sum_parts<E: Equivalence + Copy + Default>(&self, numbers: &mut [E], begins: &[usize], compute: &mut Compute<'_, E>, sums: &RefCell<Vec<E>>)
+    where
+        [E]: mpi::traits::Buffer + mpi::traits::BufferMut,
+    {
+        let Some((&last, background)) = begins.split_last() else { return };
+        let mut of_parts = sums.borrow_mut();
+        of_parts.resize(numbers.len(), E::default());
+        let first = background.last().copied().unwrap_or(numbers.len());
+        let (front, behind) = numbers.split_at_mut(first);
+        let (front_sums, behind_sums) = of_parts.split_at_mut(first);
+        scope(|scope| {
+            let under_way: RefCell<Vec<Request<'_, [E], _>>> = RefCell::default();
+            let (mut numbers, mut sums) = (&mut *behind, &mut *behind_sums);
+            for (i, begin) in background.iter().map(|begin| begin - first).enumerate() {
+                let (before, part) = numbers.split_at_mut(begin);
+                let (sums_before, sums_of_part) = sums.split_at_mut(begin);
+                compute(i, part, &|| go_on(&under_way));
+                for (piece, sum) in part.chunks(PIECE).zip(sums_of_part.chunks_mut(PIECE)) {
+                    let request = self.world.immediate_all_reduce_into(scope, piece, sum, SystemOperation::sum());
+                    under_way.borrow_mut().push(request);
+                }
+                (numbers, sums) = (before, sums_before);
+            }
+            compute(background.len(), &mut front[last..], &|| go_on(&under_way));
+            for (piece, sum) in front.chunks(PIECE).zip(front_sums.chunks_mut(PIECE)) {
+                self.world.all_reduce_into(piece, sum, SystemOperation::sum());
+            }
+            under_way.into_inner().into_iter().for_each(|request| _ = request.wait());
+        });
+        numbers.copy_from_slice(&of_parts);
     }
 
     fn abort(&self, problem: &dyn Display) -> ! {
         eprintln!("error: rank {} of {}: {problem}", self.world.rank(), self.world.size());
         self.world.abort(1)
+    }
+}
+
+/// Lets MPI work on what is under way, which it does when it is asked.
+fn go_on<'a, E, S: Scope<'a>>(under_way: &RefCell<Vec<Request<'a, [E], S>>>) {
+    let mut under_way = under_way.borrow_mut();
+    if let Some(Err(request)) = under_way.pop().map(Request::test) {
+        under_way.push(request);
     }
 }
 
@@ -93,6 +130,14 @@ impl Group for Mpi {
 
     fn sum_f64(&self, numbers: &mut [f64]) {
         self.0.sum(numbers, &self.0.sums.1);
+    }
+
+    fn sum_parts_f32(&self, numbers: &mut [f32], begins: &[usize], compute: &mut Compute<'_, f32>) {
+        self.0.sum_parts(numbers, begins, compute, &self.0.sums.0);
+    }
+
+    fn sum_parts_f64(&self, numbers: &mut [f64], begins: &[usize], compute: &mut Compute<'_, f64>) {
+        self.0.sum_parts(numbers, begins, compute, &self.0.sums.1);
     }
 
     fn gather(&self, own: &[u8]) -> Vec<u8> {

@@ -1,6 +1,6 @@
 //! Which samples of a batch are whose.
 
-use super::Group;
+use super::{Compute, Group};
 use crate::float::Float;
 use core::cell::Cell;
 use core::ops::Range;
@@ -29,12 +29,16 @@ pub struct Ranks<'a> {
 }
 
 impl Ranks<'_> {
-    /// Sums gradients and the loss over all ranks, and asks all of them whether they want to stop: at once, since what a small step
-    /// waits for is the answer, however short it is.
-    pub(crate) fn sum<E: Float>(&self, gradients: &mut Vec<E>, loss: E) -> E {
+    /// Sums gradients, which `compute` writes part by part as [`Group::sum_parts_f32`] asks for them, and the loss over all ranks, and
+    /// asks all of them whether they want to stop: with the first part, since what a small step waits for is the answer, however short
+    /// it is.
+    pub(crate) fn sum<E: Float>(&self, gradients: &mut Vec<E>, loss: E, begins: &[usize], compute: &mut Compute<'_, E>) -> E {
         let parameters = gradients.len();
         gradients.extend([loss, if self.stop.get() { E::one() } else { E::zero() }]);
-        E::sum_over(self.group, gradients);
+        E::sum_parts_over(self.group, gradients, begins, &mut |i, part, go_on| {
+            let of_gradients = if i == 0 { part.len() - 2 } else { part.len() };
+            compute(i, &mut part[..of_gradients], go_on);
+        });
         let (loss, stop) = (gradients[parameters], gradients[parameters + 1]);
         gradients.truncate(parameters);
         self.stop.set(stop > E::zero());

@@ -392,7 +392,7 @@ macro_rules! engine {
                     (back.loss, back.gradients_of(&self.params)?)
                 };
                 if let Some(ranks) = share.ranks {
-                    loss = ranks.sum(&mut gradients, loss);
+                    loss = ranks.sum(&mut gradients, loss, &[0], &mut |_, _, _| ());
                 }
                 optimizer.update(&mut numbers, &gradients)?;
                 self.set_parameters(&numbers)?;
