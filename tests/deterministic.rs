@@ -1,6 +1,8 @@
 //! The same seed gives the same bits: in two runs, and with any number of threads.
 
+use formwork::cpu::Static;
 use formwork::data::digits;
+use formwork::engine::{Backend, Engine};
 use formwork::portable::Portable;
 use formwork::prelude::*;
 
@@ -14,6 +16,10 @@ type SequenceReader = (PatchEmbedding<1, 4, 8>, Lstm<8, 8>, CausalSelfAttention<
 /// So many parameters and so few values that threads share out each layer, not the samples.
 #[network([1600] => [10])]
 type WideReader = (Linear<1600, 128>, Gelu, Dropout<25>, Linear<128, 10>);
+
+/// Listens to one long sequence, of which threads share out the heads.
+#[network([128, 16] => [10])]
+type Listener = (SelfAttention<16, 4>, CausalSelfAttention<16, 4>, LastStep, Linear<16, 10>);
 
 /// Samples of many numbers, of classes that follow one another.
 fn wide<E: Float>(samples: usize) -> MiniBatch<Rank1<1600>, Class<10>, E> {
@@ -58,6 +64,32 @@ fn layers_that_are_shared_out_learn_the_same() {
         assert!((losses[0] - losses[1]).abs() < 1e-9, "{losses:?}");
     }
     let farthest = fast.parameters().iter().zip(plain.parameters()).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(farthest < 1e-9, "{farthest}");
+}
+
+/// A model of one sequence, after some steps with it.
+fn listened<E: Float, G: Engine<E, Cpu>>(threads: usize) -> Model<Listener, E, Cpu, G>
+where
+    Cpu: Backend<E>,
+{
+    let inputs = (0..128 * 16).map(|i| E::of((i * 7919 % 1013) as f64 / 506.5 - 1.0)).collect();
+    let batch = MiniBatch::<Rank2<128, 16>, Class<10>, E>::new(inputs, vec![3]).unwrap();
+    let mut model = Model::<Listener, E, Cpu, G>::try_new(&Cpu::default(), 5, Scheme::default()).unwrap();
+    model.set_threads(threads);
+    let mut optimizer = Sgd::new(0.1).momentum(0.9);
+    (0..3).for_each(|_| _ = model.train(&batch, &CrossEntropy::default(), &mut optimizer).unwrap());
+    model
+}
+
+#[test]
+fn threads_that_share_out_heads_make_no_difference() {
+    let bits = |threads: usize| listened::<f32, Static<f32>>(threads).parameters().iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+    let one = bits(1);
+    for threads in [2, 3, 8] {
+        assert!(one == bits(threads), "{threads} threads");
+    }
+    let (fast, plain) = (listened::<f64, Static<f64>>(2).parameters(), listened::<f64, Portable<f64, Cpu>>(1).parameters());
+    let farthest = fast.iter().zip(plain).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
     assert!(farthest < 1e-9, "{farthest}");
 }
 

@@ -1,6 +1,7 @@
 //! Means of values, weighted by a softmax of scores.
 
-use super::{Backward, Forward, Gradient, MAX_INPUTS, Step};
+use super::{Backward, Forward, MAX_INPUTS, Step};
+use crate::cpu::pool::Pool;
 use crate::float::Float;
 use crate::kernels::exp::exp;
 use crate::kernels::gemm::{Mat, Rows, Size, gemm, gemm_rows};
@@ -8,6 +9,7 @@ use crate::kernels::simd::{Job, with_best};
 use crate::kernels::sum::{dot, largest, sum};
 use crate::kernels::transpose::Transpose;
 use crate::layers::scaled_dot_product::{Hidden, Scores};
+use crate::storage::Storage;
 use core::ops::Range;
 
 /// `y = softmax(scale q kᵀ + mask) v` in each head. What queries do not see has the weight 0, and a query that sees nothing
@@ -49,11 +51,24 @@ impl Heads {
     fn mat<'a, E>(&self, sample: &'a [E], head: usize) -> Mat<'a, E> {
         Mat { data: &sample[self.begin(head)..], row: self.row, col: 1 }
     }
+
+    /// The rows of a head's matrix from `row` on, to be written, of the sample that begins at `begin`.
+    ///
+    /// # Safety
+    /// As long as these are there nobody else has any of the matrix.
+    unsafe fn rows<'a, E>(&self, numbers: Storage<'a, E>, begin: usize, head: usize, row: usize) -> Rows<'a, E> {
+        let begin = begin + self.begin(head) + row * self.row;
+        // SAFETY: the caller's contract.
+        unsafe { Rows::columns(numbers, self.row, begin..begin + self.cols) }
+    }
 }
 
 /// How many queries are looked at together. Of a causal score matrix, so much that is not seen is computed on the diagonal.
 const BLOCK: usize = 64;
 const CAUSAL_BLOCK: usize = 16;
+
+/// How many multiplications are worth waking a thread.
+const WORTH: usize = 1 << 18;
 
 /// The rows of a matrix from `row` on.
 fn from_row<E>(mat: Mat<'_, E>, row: usize) -> Mat<'_, E> {
@@ -83,6 +98,20 @@ impl Attend {
         if self.scores.causal { CAUSAL_BLOCK } else { BLOCK.min(self.scores.queries) }
     }
 
+    /// Calls `work` for each head of each sample, with scratch space, on several threads where steps are shared out and it pays.
+    fn for_each_head<E: Float>(&self, threads: Option<usize>, samples: usize, scratch: &mut [E], work: &(dyn Fn([usize; 2], [&mut [E]; 2]) + Sync)) {
+        let Scores { heads, queries, keys, .. } = self.scores;
+        let ([d, d_v], [turned, block], scratch) = (self.features(), self.spaces(), Storage::new(scratch));
+        let pays = samples * heads * queries * keys * (d + d_v) >= WORTH;
+        let threads = threads.filter(|_| pays).unwrap_or(1).min(heads);
+        Pool::global().run(threads, samples * heads, &|seat, i| {
+            let begin = seat * (turned + block);
+            // SAFETY: threads that work at the same time have different seats.
+            let scratch = unsafe { [scratch.write(begin..begin + turned), scratch.write(begin + turned..begin + turned + block)] };
+            work([i / heads, i % heads], scratch);
+        });
+    }
+
     /// How many numbers of scratch space a transposed matrix takes, and how many a block of scores.
     fn spaces(&self) -> [usize; 2] {
         let [d, d_v] = self.features();
@@ -95,49 +124,45 @@ impl Attend {
     }
 }
 
-/// The weights of some queries, of their scores before they are scaled.
+/// Makes of the scores of some queries, before they are scaled, their weights.
 struct Weigh<'a, E> {
     scores: &'a Scores,
     rows: Range<usize>,
-    /// Of so many keys as any of the queries sees.
-    raw: &'a mut [E],
     hidden: Hidden<&'a [E]>,
+    /// Scores of as many keys as a query sees.
     weights: &'a mut [E],
 }
 
 impl<E: Float> Job for Weigh<'_, E> {
     #[inline(always)]
     fn run(self) {
-        let Weigh { scores, rows, raw, hidden, weights } = self;
-        let lines = raw.chunks_exact_mut(scores.seen(rows.clone())).zip(weights.chunks_exact_mut(scores.keys));
-        for (i, (raw, weights)) in rows.zip(lines) {
+        let Weigh { scores, rows, hidden, weights } = self;
+        for (i, weights) in rows.zip(weights.chunks_exact_mut(scores.keys)) {
             let (seen, unseen) = weights.split_at_mut(scores.seen(i..i + 1));
             unseen.fill(E::zero());
-            scores.weigh(i, &mut raw[..seen.len()], hidden, seen);
+            scores.weigh(i, hidden, seen);
         }
     }
 }
 
 impl Scores {
-    /// The weights of the keys that query `i` sees.
+    /// Makes of the scores of the keys that query `i` sees their weights.
     #[inline(always)]
-    fn weigh<E: Float>(&self, i: usize, raw: &mut [E], hidden: Hidden<&[E]>, seen: &mut [E]) {
+    fn weigh<E: Float>(&self, i: usize, hidden: Hidden<&[E]>, seen: &mut [E]) {
         let scale = E::of(self.scale);
-        raw.iter_mut().for_each(|score| *score *= scale);
+        seen.iter_mut().for_each(|score| *score *= scale);
         if let Some(mask) = hidden.mask {
-            raw.iter_mut().zip(&mask[i * self.keys..]).for_each(|(score, &mask)| *score += mask);
+            seen.iter_mut().zip(&mask[i * self.keys..]).for_each(|(score, &mask)| *score += mask);
         }
         if let Some(padding) = hidden.padding {
-            raw.iter_mut().zip(padding).filter(|(_, padding)| **padding != E::zero()).for_each(|(score, _)| *score = E::neg_infinity());
+            seen.iter_mut().zip(padding).filter(|(_, padding)| **padding != E::zero()).for_each(|(score, _)| *score = E::neg_infinity());
         }
-        let largest = largest(raw);
+        let largest = largest(seen);
         // Nobody to attend to, unless all scores are no numbers, which the weights then are as well.
-        if largest == E::neg_infinity() && raw.iter().all(|&score| score == E::neg_infinity()) {
+        if largest == E::neg_infinity() && seen.iter().all(|&score| score == E::neg_infinity()) {
             return seen.fill(E::zero());
         }
-        for (weight, &score) in seen.iter_mut().zip(&*raw) {
-            *weight = exp(score - largest);
-        }
+        seen.iter_mut().for_each(|score| *score = exp(*score - largest));
         let sum = sum(seen);
         seen.iter_mut().for_each(|weight| *weight /= sum);
     }
@@ -171,8 +196,9 @@ impl<E: Float> Job for WeighBack<'_, E> {
 }
 
 impl<E: Float> Step<E> for Attend {
+    /// For as many threads as there are heads; only what is used is touched.
     fn scratch(&self) -> usize {
-        self.spaces().into_iter().sum()
+        self.scores.heads * self.spaces().into_iter().sum::<usize>()
     }
 
     /// It has no parameters of its own; those of its layer are the projections'.
@@ -191,62 +217,73 @@ impl<E: Float> Step<E> for Attend {
 
     fn forward(&self, at: Forward<'_, E>) {
         let Scores { heads, queries, keys, .. } = self.scores;
-        let outputs = at.output.chunks_exact_mut(at.output.len() / at.samples);
-        let saved = at.saved.chunks_exact_mut(self.scores.numel());
-        for (sample, (output, saved)) in outputs.zip(saved).enumerate() {
+        let (width, numel) = (at.output.len() / at.samples, queries * keys);
+        let (output, saved) = (Storage::new(at.output), Storage::new(at.saved));
+        self.for_each_head(at.threads, at.samples, at.scratch, &|[sample, head], [turned, _]| {
             let of = |input: usize| of_sample(at.inputs[input], at.samples, sample);
-            let padding = self.padding.map(of);
-            for (head, weights) in saved.chunks_exact_mut(queries * keys).enumerate() {
-                let hidden = Hidden { padding, mask: self.mask.map(|mask| of_sample(of(mask), heads, head)) };
-                let y = Rows::new(&mut output[self.y.begin(head)..], self.y.row);
-                self.head(self.operands(of, head), hidden, weights, y, at.scratch);
-            }
-        }
+            let hidden = Hidden { padding: self.padding.map(of), mask: self.mask.map(|mask| of_sample(of(mask), heads, head)) };
+            let begin = (sample * heads + head) * numel;
+            // SAFETY: the weights and the outputs of a head are its own.
+            let (weights, y) = unsafe { (saved.write(begin..begin + numel), self.y.rows(output, sample * width, head, 0)) };
+            self.head(self.operands(of, head), hidden, weights, y, turned);
+        });
     }
 
     fn backward(&self, mut at: Backward<'_, E>) {
-        let Scores { queries, keys, .. } = self.scores;
+        let heads = self.scores.heads;
         // Nothing is learned of padding: its gradient stays as it is cleared here.
-        at.d_inputs.iter_mut().flatten().for_each(|d_input| _ = d_input.accumulate());
-        for sample in 0..at.samples {
+        let d_inputs = at.d_inputs.each_mut().map(|d_input| d_input.as_mut().map(|d_input| Storage::new(d_input.accumulate())));
+        self.for_each_head(at.threads, at.samples, at.scratch, &|[sample, head], scratch| {
             let of = |input: usize| of_sample(at.inputs[input], at.samples, sample);
             let dy = of_sample(at.d_output, at.samples, sample);
-            let saved = of_sample(at.saved, at.samples, sample);
-            let mut to = Returning { d_inputs: &mut at.d_inputs, samples: at.samples, sample };
-            for (head, weights) in saved.chunks_exact(queries * keys).enumerate() {
-                let back = Back { head, operands: self.operands(of, head), weights, dy: self.y.mat(dy, head) };
-                self.head_back(back, &mut to, at.scratch);
-            }
-        }
+            let weights = of_sample(of_sample(at.saved, at.samples, sample), heads, head);
+            let to = Returning { d_inputs: &d_inputs, samples: at.samples, sample, head };
+            self.head_back(Back { operands: self.operands(of, head), weights, dy: self.y.mat(dy, head) }, to, scratch);
+        });
     }
 }
 
 /// What one head has at hand on the way back.
 struct Back<'a, E> {
-    head: usize,
     operands: [Mat<'a, E>; 3],
     weights: &'a [E],
     dy: Mat<'a, E>,
 }
 
-/// Where the gradients of one sample's inputs are added up.
+/// Where the gradients of one head of one sample are added up.
 struct Returning<'a, 'b, E> {
-    d_inputs: &'a mut [Option<Gradient<'b, E>>; MAX_INPUTS],
+    d_inputs: &'a [Option<Storage<'b, E>>; MAX_INPUTS],
     samples: usize,
     sample: usize,
+    head: usize,
 }
 
-impl<E> Returning<'_, '_, E> {
-    fn input(&mut self, input: usize) -> Option<&mut [E]> {
-        let to = &mut *self.d_inputs[input].as_mut()?.to;
-        let width = to.len() / self.samples;
-        Some(&mut to[self.sample * width..(self.sample + 1) * width])
+impl<'b, E> Returning<'_, 'b, E> {
+    /// All of an input, and where the sample begins.
+    fn input(&self, input: usize) -> Option<(Storage<'b, E>, usize)> {
+        let all = self.d_inputs[input]?;
+        Some((all, self.sample * (all.len() / self.samples)))
     }
 
-    /// Where the rows of an operand of a head lie, from `row` on.
-    fn rows(&mut self, operand: Operand, head: usize, row: usize) -> Option<Rows<'_, E>> {
-        let Heads { row: stride, .. } = operand.at;
-        Some(Rows::new(&mut self.input(operand.input)?[operand.at.begin(head) + row * stride..], stride))
+    /// The rows of one of the head's operands from `row` on.
+    ///
+    /// # Safety
+    /// As long as these are there nobody else has any of them.
+    unsafe fn rows(&self, operand: Operand, row: usize) -> Option<Rows<'b, E>> {
+        let (all, begin) = self.input(operand.input)?;
+        // SAFETY: the caller's contract.
+        Some(unsafe { operand.at.rows(all, begin, self.head, row) })
+    }
+
+    /// The mask of some queries.
+    ///
+    /// # Safety
+    /// As for [`Returning::rows`].
+    unsafe fn mask(&self, mask: usize, of: &Scores, rows: Range<usize>) -> Option<&'b mut [E]> {
+        let (all, begin) = self.input(mask)?;
+        let first = self.head * of.queries;
+        // SAFETY: the caller's contract.
+        Some(unsafe { all.write(begin + (first + rows.start) * of.keys..begin + (first + rows.end) * of.keys) })
     }
 }
 
@@ -255,39 +292,39 @@ impl Attend {
         [self.q, self.k, self.v].map(|operand| operand.at.mat(of(operand.input), head))
     }
 
-    fn head<E: Float>(&self, [q, k, v]: [Mat<'_, E>; 3], hidden: Hidden<&[E]>, weights: &mut [E], mut y: Rows<'_, E>, scratch: &mut [E]) {
+    fn head<E: Float>(&self, [q, k, v]: [Mat<'_, E>; 3], hidden: Hidden<&[E]>, weights: &mut [E], mut y: Rows<'_, E>, turned: &mut [E]) {
         let ([d, d_v], keys) = (self.features(), self.scores.keys);
-        let (turned, block) = scratch.split_at_mut(self.spaces()[0]);
         let k = transposed(k, [keys, d], turned); // [d, S]
         for rows in self.blocks() {
             let (m, seen) = (rows.len(), self.scores.seen(rows.clone()));
             let weights = &mut weights[rows.start * keys..rows.end * keys];
-            gemm(Size { m, n: seen, k: d }, from_row(q, rows.start), k, false, block); // [m, seen]
-            with_best(Weigh { scores: &self.scores, rows: rows.clone(), raw: &mut block[..m * seen], hidden, weights: &mut *weights });
+            gemm_rows(Size { m, n: seen, k: d }, from_row(q, rows.start), k, false, Rows::new(weights, keys)); // [m, S]
+            with_best(Weigh { scores: &self.scores, rows: rows.clone(), hidden, weights });
             gemm_rows(Size { m, n: d_v, k: seen }, Mat::rows(weights, keys), v, false, y.below(rows.start)); // [m, dv]
         }
     }
 
-    fn head_back<E: Float>(&self, at: Back<'_, E>, to: &mut Returning<'_, '_, E>, scratch: &mut [E]) {
-        let ([d, d_v], keys, [q, k, v]) = (self.features(), self.scores.keys, at.operands);
-        let (turned, block) = scratch.split_at_mut(self.spaces()[0]);
+    fn head_back<E: Float>(&self, at: Back<'_, E>, to: Returning<'_, '_, E>, [turned, block]: [&mut [E]; 2]) {
+        let ([d, d_v], Scores { keys, scale, .. }, [q, k, v]) = (self.features(), self.scores, at.operands);
         let v = transposed(v, [keys, d_v], turned); // [dv, S]
         for rows in self.blocks() {
             let (m, seen) = (rows.len(), self.scores.seen(rows.clone()));
             let (q, dy, weights) = (from_row(q, rows.start), from_row(at.dy, rows.start), &at.weights[rows.start * keys..rows.end * keys]);
-            if let Some(dv) = to.rows(self.v, at.head, 0) {
-                gemm_rows(Size { m: seen, n: d_v, k: m }, Mat::rows(weights, keys).transposed(), dy, true, dv); // [seen, dv]
-            }
-            gemm(Size { m, n: seen, k: d_v }, dy, v, false, block); // [m, seen]
-            let line = (at.head * self.scores.queries + rows.start) * keys;
-            let d_mask = self.mask.and_then(|mask| to.input(mask)).map(|d_mask| &mut d_mask[line..]);
-            with_best(WeighBack { scale: self.scores.scale, keys, seen, weights, d: &mut block[..m * seen], d_mask });
-            let scores = Mat::rows(&*block, seen);
-            if let Some(dq) = to.rows(self.q, at.head, rows.start) {
-                gemm_rows(Size { m, n: d, k: seen }, scores, k, true, dq); // [m, d]
-            }
-            if let Some(dk) = to.rows(self.k, at.head, 0) {
-                gemm_rows(Size { m: seen, n: d, k: m }, scores.transposed(), q, true, dk); // [seen, d]
+            // SAFETY: what a head's gradients are added to is its own, and is looked at by one product after the other.
+            unsafe {
+                if let Some(dv) = to.rows(self.v, 0) {
+                    gemm_rows(Size { m: seen, n: d_v, k: m }, Mat::rows(weights, keys).transposed(), dy, true, dv); // [seen, dv]
+                }
+                gemm(Size { m, n: seen, k: d_v }, dy, v, false, block); // [m, seen]
+                let d_mask = self.mask.and_then(|mask| to.mask(mask, &self.scores, rows.clone()));
+                with_best(WeighBack { scale, keys, seen, weights, d: &mut block[..m * seen], d_mask });
+                let scores = Mat::rows(&*block, seen);
+                if let Some(dq) = to.rows(self.q, rows.start) {
+                    gemm_rows(Size { m, n: d, k: seen }, scores, k, true, dq); // [m, d]
+                }
+                if let Some(dk) = to.rows(self.k, 0) {
+                    gemm_rows(Size { m: seen, n: d, k: m }, scores.transposed(), q, true, dk); // [seen, d]
+                }
             }
         }
     }
