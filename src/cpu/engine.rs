@@ -248,7 +248,7 @@ where
         objective: &dyn Objective<E, Cpu>,
     ) -> Result<E, Error> {
         let loss = self.there(batch, share, objective, false)?;
-        let (mut gradients, parts) = (core::mem::take(&mut self.gradients), core::mem::take(&mut self.plan.parts));
+        let (mut gradients, parts) = (core::mem::take(&mut self.gradients), core::mem::take(&mut self.plan.gradients));
         let mut ahead = self.ahead(batch);
         let begins: Vec<usize> = parts.iter().map(|part| part.begin).collect();
         let loss = ranks.sum(&mut gradients, loss, &begins, &mut |i, gradients, go_on| {
@@ -259,7 +259,7 @@ where
             }
             self.collect_part(batch, part, gradients, meanwhile);
         });
-        (self.gradients, self.plan.parts) = (gradients, parts);
+        (self.gradients, self.plan.gradients) = (gradients, parts);
         Ok(loss)
     }
 
@@ -434,14 +434,14 @@ where
 
     /// All gradients, for who wants to see them.
     fn collect(&mut self, batch: &Batch<'_, E>) {
-        let (mut gradients, parts) = (core::mem::take(&mut self.gradients), core::mem::take(&mut self.plan.parts));
+        let (mut gradients, parts) = (core::mem::take(&mut self.gradients), core::mem::take(&mut self.plan.gradients));
         let mut left = &mut gradients[..];
         for part in &parts {
             let (before, of_part) = left.split_at_mut(part.begin);
             self.collect_part(batch, part, of_part, None);
             left = before;
         }
-        (self.gradients, self.plan.parts) = (gradients, parts);
+        (self.gradients, self.plan.gradients) = (gradients, parts);
     }
 
     /// The gradients of one part, from its first parameter on.

@@ -115,7 +115,7 @@ pub(crate) struct Plan<E> {
     /// How many parameters there are up to the end of each block.
     pub block_ends: Vec<usize>,
     /// All parameters, in parts that are contiguous, the last one first: what ranks sum while they compute the next.
-    pub parts: Vec<GradientPart>,
+    pub gradients: Vec<GradientPart>,
     pub chunk: ChunkSize,
     pub params: usize,
     pub buffers: usize,
@@ -373,7 +373,7 @@ impl<E: Float> Planner<E> {
             block_ends: blocks.iter().scan(0, sum).collect(),
             scratch: self.nodes.iter().map(|node| node.step.scratch()).max().unwrap_or(0),
             chunk: ChunkSize { fitting, efficient, shared },
-            parts: parts(&self.nodes, &segments, &blocks, self.at[0].end),
+            gradients: parts(&self.nodes, &segments, &blocks, self.at[0].end),
             segments,
             blocks,
             dead_ends: (1..values.len()).filter(|&id| !written[id]).collect(),

@@ -104,9 +104,9 @@ mod tests {
     /// With which parameter each part begins, and which segment has to have gone back.
     fn parts<N: Network>() -> (Vec<usize>, Vec<usize>) {
         let plan = Plan::<f32>::new(&Architecture::of::<N>());
-        let covered: usize = plan.parts.iter().map(|part| part.numbers()).sum();
+        let covered: usize = plan.gradients.iter().map(|part| part.numbers()).sum();
         assert_eq!(covered, plan.params);
-        plan.parts.into_iter().map(|part| (part.begin, part.segment)).unzip()
+        plan.gradients.into_iter().map(|part| (part.begin, part.segment)).unzip()
     }
 
     #[test]

@@ -56,6 +56,15 @@ pub trait Group {
     /// Calls `compute` for each part of the numbers, the last one first, and replaces them by their sums over all ranks. Parts begin at
     /// `begins`, which fall to 0. While a part is computed, those before it may be summed already: a group that sends in the background
     /// does that, all others sum when all is computed.
+    ///
+    /// # Examples
+    /// ```
+    /// use formwork::group::{Alone, Group};
+    ///
+    /// let mut numbers = [0.0; 3];
+    /// Alone.sum_parts_f32(&mut numbers, &[2, 0], &mut |i, part, _| part.fill(i as f32));
+    /// assert_eq!(numbers, [1.0, 1.0, 0.0]);
+    /// ```
     fn sum_parts_f32(&self, numbers: &mut [f32], begins: &[usize], compute: &mut Compute<'_, f32>) {
         compute_all(numbers, begins, compute);
         self.sum_f32(numbers);

@@ -70,7 +70,8 @@ impl Begun {
         [E]: mpi::traits::Buffer + mpi::traits::BufferMut,
     {
         let Some((&last, background)) = begins.split_last() else { return };
-        let mut of_parts = sums.borrow_mut();
+        // Not borrowed: what is computed may ask for sums as well.
+        let mut of_parts = sums.take();
         of_parts.resize(numbers.len(), E::default());
         let first = background.last().copied().unwrap_or(numbers.len());
         let (front, behind) = numbers.split_at_mut(first);
@@ -95,6 +96,7 @@ impl Begun {
             under_way.into_inner().into_iter().for_each(|request| _ = request.wait());
         });
         numbers.copy_from_slice(&of_parts);
+        sums.replace(of_parts);
     }
 
     fn abort(&self, problem: &dyn Display) -> ! {
