@@ -8,12 +8,17 @@
 //! | --- | --- |
 //! | `mod.rs` | [`Group`]: what has to be asked of the others; [`Alone`] has none |
 //! | `share.rs` | [`Share`]: which samples of a batch are whose |
+//! | `local.rs` | with the feature `cuda`: which of a machine's GPUs a rank takes |
 //! | `mpi.rs` | `Mpi`, with the feature `mpi`: the processes that `mpirun` has started |
 
+#[cfg(any(feature = "cuda", test))]
+mod local;
 #[cfg(feature = "mpi")]
 mod mpi;
 mod share;
 
+#[cfg(feature = "cuda")]
+pub(crate) use local::{local_rank, taken_by};
 #[cfg(feature = "mpi")]
 pub use mpi::Mpi;
 pub(crate) use share::part;

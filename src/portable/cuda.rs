@@ -4,6 +4,7 @@
 use super::driver;
 use super::memory::Memory;
 use crate::error::Error;
+use crate::group::{local_rank, taken_by};
 use core::ffi::{c_int, c_uint};
 use dfdx::prelude::TryAdd;
 use dfdx::tensor::{Cuda, Synchronize, Tensor, ZerosTensor};
@@ -17,7 +18,7 @@ unsafe extern "C" {
     safe fn nvrtcVersion(major: &mut c_int, minor: &mut c_int) -> c_uint;
 }
 
-/// The first GPU.
+/// The first GPU, or that of the rank where several are on one machine.
 ///
 /// dfdx panics where there is none, and where the driver is too old it fails at the first kernel: both are asked before.
 pub(crate) fn open() -> Result<Cuda, Error> {
@@ -32,7 +33,8 @@ pub(crate) fn open() -> Result<Cuda, Error> {
     done(nvrtcVersion(major, minor))?;
     recent(Version::of_driver(driver), Version(toolkit))?;
 
-    let cuda = Cuda::try_build(0, 0).map_err(Error::device("opening it"))?;
+    let cuda = Cuda::try_build(taken_by(local_rank(|name| std::env::var(name).ok()), count.unsigned_abs() as usize), 0)
+        .map_err(Error::device("opening it"))?;
     let one: Result<Tensor<(usize,), f32, Cuda>, _> = cuda.try_zeros_like(&(1,)).and_then(|zero: Tensor<(usize,), f32, Cuda>| zero.try_add(1.0));
     one.and_then(|_| cuda.try_synchronize()).map_err(|error| Error::Device {
         during: "running a first kernel",
