@@ -21,7 +21,7 @@ pub(crate) struct GradientPart {
 const WORTH: usize = 1 << 14;
 
 /// Cuts the gradients where there is a segment left to go back through. Within a segment it does not pay: deferred gradients are there
-/// so soon that a step with four sums took up to 15 % longer over loopback than one with a single sum, and gained over 4 Gbit/s only.
+/// so soon that a step with several sums took up to a quarter longer over loopback than with one, and gained only over a slow network.
 pub(super) fn parts<E>(nodes: &[Node<E>], segments: &[Range<usize>], blocks: &[Block], params: usize) -> Vec<GradientPart> {
     let mut order: Vec<usize> = (0..blocks.len()).collect();
     order.sort_unstable_by_key(|&i| Reverse(blocks[i].params.start));
