@@ -42,7 +42,8 @@ backend!(Cpu: f32 => crate::cpu::Static<f32>, f64 => crate::cpu::Static<f64>; Ok
 #[cfg(feature = "cuda")]
 backend!(dfdx::tensor::Cuda: f32 => crate::portable::Portable<f32, Self>, f64 => crate::portable::Portable<f64, Self>; crate::portable::cuda::open());
 
-/// The device that models are on unless told otherwise: with the feature `cuda` the first GPU, and without it the processor.
+/// The device that models are on unless told otherwise: with the feature `cuda` the first GPU, or that of the rank, and
+/// without it the processor.
 ///
 /// # Errors
 /// [`Error::NoDevice`] if there is none, and [`Error::Device`] if it cannot be used as it is.
