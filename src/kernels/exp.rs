@@ -2,15 +2,15 @@
 //! instructions.
 //!
 //! `exp(x) = 2ⁿ exp(r)`, where `n` is `x / ln 2` rounded, and `exp(r)` is its Taylor series as far as the number type can
-//! tell. Products and sums are rounded one by one and never fused: a number gives the same bits in every place of a slice,
-//! and on every processor.
+//! tell. Number by number, products and sums are rounded one by one and never fused; in registers they are fused where the
+//! processor can. Either way a number gives the same bits in every place of a slice.
 //!
 //! What would be below the normal numbers, `exp` gives as 0, so that softmax, attention, gates and their kind start no denormal
 //! numbers. Nothing more is promised: sums and products are those of IEEE 754, denormal numbers and all, because the mode of
 //! the processor that would flush them belongs to the thread, and so to the caller. Whoever multiplies their way down there
 //! gets the exact numbers, slowly.
 
-use crate::float::Float;
+use super::numbers::Numbers;
 
 /// What the functions here need to know of a number type.
 pub trait Exp: num_traits::Float {
@@ -25,10 +25,10 @@ pub trait Exp: num_traits::Float {
     const RANGE: [Self; 2];
 
     /// `exp(r) - 1` for `|r| <= ln 2 / 2`, exact near zero.
-    fn exp_m1_near_zero(r: Self) -> Self;
+    fn exp_m1_near_zero<N: Numbers<Number = Self>>(r: N) -> N;
 
     /// `(a + HALF) Φ(-a) exp(a²/2)` for `a >= 0`, where `w = a / (a + HALF)`.
-    fn normal_tail(w: Self) -> Self;
+    fn normal_tail<N: Numbers<Number = Self>>(w: N) -> N;
 
     /// `2ⁿ self`, where the last bits of `n` are an integer.
     fn scaled(self, n: Self) -> Self;
@@ -40,8 +40,8 @@ const HALF: f64 = 4.0;
 
 /// `c0 + c1 x + c2 x² + ..` by Horner's rule.
 macro_rules! polynomial {
-    ($x:ident: $c:expr) => { $c };
-    ($x:ident: $c:expr, $($rest:expr),+) => { $c + $x * polynomial!($x: $($rest),+) };
+    ($x:ident: $c:expr) => { N::all($c) };
+    ($x:ident: $c:expr, $($rest:expr),+) => { $x.mul_add(polynomial!($x: $($rest),+), N::all($c)) };
 }
 
 macro_rules! exp {
@@ -52,12 +52,12 @@ macro_rules! exp {
             const RANGE: [Self; 2] = $range;
 
             #[inline(always)]
-            fn exp_m1_near_zero(r: Self) -> Self {
-                r + r * r * polynomial!(r: $(1.0 / $factorial),*)
+            fn exp_m1_near_zero<N: Numbers<Number = Self>>(r: N) -> N {
+                (r * r).mul_add(polynomial!(r: $(1.0 / $factorial),*), r)
             }
 
             #[inline(always)]
-            fn normal_tail(w: Self) -> Self {
+            fn normal_tail<N: Numbers<Number = Self>>(w: N) -> N {
                 polynomial!(w: $($tail),*)
             }
 
@@ -99,57 +99,62 @@ exp!(f64:
 
 /// `[n, exp(r) - 1]` with `x = n ln 2 + r`, where `n` is in the last bits.
 #[inline(always)]
-fn reduced<E: Float>(x: E) -> [E; 2] {
-    let n = x * E::of(core::f64::consts::LOG2_E) + E::ROUNDING;
-    let [head, tail] = E::LN_2;
-    let whole = n - E::ROUNDING;
-    [n, E::exp_m1_near_zero(x - whole * head - whole * tail)]
+fn reduced<N: Numbers>(x: N) -> [N; 2] {
+    let rounding = N::all(N::Number::ROUNDING);
+    let n = x.mul_add(N::of(core::f64::consts::LOG2_E), rounding);
+    let [head, tail] = N::Number::LN_2;
+    let whole = n - rounding;
+    let r = whole.mul_add(N::all(-tail), whole.mul_add(N::all(-head), x));
+    [n, N::Number::exp_m1_near_zero(r)]
 }
 
 /// `exp(x)`; what would be below the normal numbers is 0.
 #[inline(always)]
-pub(crate) fn exp<E: Float>(x: E) -> E {
+pub(crate) fn exp<N: Numbers>(x: N) -> N {
     let [n, rest] = reduced(x);
-    let [least, most] = E::RANGE;
-    let y = if x < least { E::zero() } else { (E::one() + rest).scaled(n) };
+    let [least, most] = N::Number::RANGE.map(N::all);
+    let y = least.if_greater(x, N::of(0.0), (N::of(1.0) + rest).scaled(n));
     // The sum is infinite, or not a number where `x` is none.
-    if x <= most { y } else { x + E::infinity() }
+    x.if_at_most(most, y, x + N::of(f64::INFINITY))
 }
 
 /// `tanh(x)`, of `exp(-2 |x|) - 1`, which keeps all digits near zero.
 #[inline(always)]
-pub(crate) fn tanh<E: Float>(x: E) -> E {
-    let far = E::of(-40.0); // where it is 1 to the last bit of an `f64`
+pub(crate) fn tanh<N: Numbers>(x: N) -> N {
+    let (one, far) = (N::of(1.0), N::of(-40.0)); // where it is 1 to the last bit of an `f64`
     let twice = -(x.abs() + x.abs());
-    let [n, rest] = reduced(if twice < far { far } else { twice });
-    let power = E::one().scaled(n);
-    let less = power * rest + (power - E::one());
-    (-less / (E::of(2.0) + less)).copysign(x)
+    let [n, rest] = reduced(far.if_greater(twice, far, twice));
+    let power = one.scaled(n);
+    let less = power.mul_add(rest, power - one);
+    (-less / (N::of(2.0) + less)).copysign(x)
 }
 
 /// `1 / (1 + exp(-x))`
 #[inline(always)]
-pub(crate) fn sigmoid<E: Float>(x: E) -> E {
+pub(crate) fn sigmoid<N: Numbers>(x: N) -> N {
+    let (zero, one) = (N::of(0.0), N::of(1.0));
     let decay = exp(-x.abs());
-    let above = if x < E::zero() { decay } else { E::one() };
-    above / (E::one() + decay)
+    zero.if_greater(x, decay, one) / (one + decay)
 }
 
 /// The normal distribution function `Φ(x)`, to within 1.5e-7 in `f32` and 1e-14 in `f64`, and `exp(-x²/2)`, of which it is made.
 #[inline(always)]
-pub(crate) fn normal<E: Float>(x: E) -> [E; 2] {
-    let bell = exp(x * x * E::of(-0.5));
-    let far = E::of(40.0); // where the bell is 0 in an `f64`
-    let a = if x.abs() < far { x.abs() } else { far };
-    let near = E::one() / (a + E::of(HALF));
-    let tail = bell * (near * E::normal_tail(a * near));
-    [if x < E::zero() { tail } else { E::one() - tail }, bell]
+pub(crate) fn normal<N: Numbers>(x: N) -> [N; 2] {
+    let (zero, one) = (N::of(0.0), N::of(1.0));
+    let bell = exp(x * x * N::of(-0.5));
+    let far = N::of(40.0); // where the bell is 0 in an `f64`
+    let a = far.if_greater(x.abs(), x.abs(), far);
+    let near = one / (a + N::of(HALF));
+    let tail = bell * (near * N::Number::normal_tail(a * near));
+    [zero.if_greater(x, tail, one - tail), bell]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::simd::{Job, with_best};
+    use crate::float::Float;
+    use crate::kernels::numbers::{Each, Register, each};
+    use crate::kernels::simd::{Job, Kernel, Lanes, with_best};
     use proptest::prelude::*;
 
     fn close<E: Float>(x: E, given: E, expected: f64, allowed: f64) -> Result<(), TestCaseError> {
@@ -157,22 +162,66 @@ mod tests {
         Ok(())
     }
 
+    /// All functions: `exp`, `tanh`, `sigmoid`, and both of `normal`.
+    #[inline(always)]
+    fn all<N: Numbers>(x: N) -> [N; 5] {
+        let [cdf, bell] = normal(x);
+        [exp(x), tanh(x), sigmoid(x), cdf, bell]
+    }
+
+    struct All<'a, E> {
+        x: &'a [E],
+        y: [&'a mut [E]; 5],
+    }
+
+    impl<E: Float> Kernel<E> for All<'_, E> {
+        type Output = ();
+
+        #[inline(always)]
+        unsafe fn run<V: Lanes<E>>(mut self) {
+            // SAFETY: all slices are of one length; and the caller's contract.
+            unsafe { each::<E, V>(self.x.len(), &mut self) };
+        }
+    }
+
+    impl<E: Float> Each<E> for All<'_, E> {
+        #[inline(always)]
+        unsafe fn at<V: Lanes<E>>(&mut self, i: usize, n: usize) {
+            // SAFETY: the caller's contract.
+            unsafe {
+                let y = all(Register::<E, V>::read(self.x.as_ptr().add(i), n));
+                for (y, to) in y.into_iter().zip(&mut self.y) {
+                    y.write(to.as_mut_ptr().add(i), n);
+                }
+            }
+        }
+    }
+
+    /// The same in registers.
+    fn all_in_registers<E: Float>(x: &[E]) -> Vec<[E; 5]> {
+        let mut y = [(); 5].map(|()| vec![E::nan(); x.len()]);
+        E::run(All { x, y: y.each_mut().map(Vec::as_mut_slice) });
+        (0..x.len()).map(|i| y.each_ref().map(|y| y[i])).collect()
+    }
+
     /// Against functions of double precision, with so much of the result, or of 1, allowed to be wrong.
     fn all_are_close<E: Float>(x: f64, relative: f64, absolute: f64) -> Result<(), TestCaseError> {
         let given = E::of(x);
         let x = given.f64();
         let [least, most] = E::RANGE;
-        close(given, tanh(given), x.tanh(), x.tanh().abs() * relative)?;
-        if given >= least {
-            let expected = 1.0 / (1.0 + (-x).exp());
-            close(given, sigmoid(given), expected, expected * relative)?;
+        for [power, tangent, gate, cdf, bell] in [all(given), all_in_registers(&[given])[0]] {
+            close(given, tangent, x.tanh(), x.tanh().abs() * relative)?;
+            if given >= least {
+                let expected = 1.0 / (1.0 + (-x).exp());
+                close(given, gate, expected, expected * relative)?;
+            }
+            if given >= least && given <= most {
+                close(given, power, x.exp(), x.exp() * relative)?;
+            }
+            close(given, cdf, 0.5 * libm::erfc(-x * core::f64::consts::FRAC_1_SQRT_2), absolute)?;
+            close(given, bell, (-0.5 * x * x).exp(), absolute)?;
         }
-        if given >= least && given <= most {
-            close(given, exp(given), x.exp(), x.exp() * relative)?;
-        }
-        let [cdf, bell] = normal(given);
-        close(given, cdf, 0.5 * libm::erfc(-x * core::f64::consts::FRAC_1_SQRT_2), absolute)?;
-        close(given, bell, (-0.5 * x * x).exp(), absolute)
+        Ok(())
     }
 
     proptest! {
@@ -187,32 +236,33 @@ mod tests {
         }
     }
 
-    fn ends<E: Float>() {
+    fn ends<E: Float>(all: impl Fn(E) -> [E; 5]) {
         let [least, most] = E::RANGE;
         let [infinity, one, zero] = [E::infinity(), E::one(), E::zero()];
-        assert!(exp(least) >= E::min_positive_value() && exp(most).is_finite());
+        assert!(all(least)[0] >= E::min_positive_value() && all(most)[0].is_finite());
         for below in [least * E::of(1.001), -E::max_value(), -infinity] {
-            assert_eq!([exp(below), tanh(below), sigmoid(below)], [zero, -one, zero]);
-            assert_eq!(normal(below), [zero, zero]);
+            assert_eq!(all(below), [zero, -one, zero, zero, zero]);
         }
         for above in [most * E::of(1.001), E::max_value(), infinity] {
-            assert_eq!([exp(above), tanh(above), sigmoid(above)], [infinity, one, one]);
-            assert_eq!(normal(above), [one, zero]);
+            assert_eq!(all(above), [infinity, one, one, one, zero]);
         }
-        assert_eq!([exp(zero), tanh(zero), sigmoid(zero)], [one, zero, E::of(0.5)]);
-        assert!(tanh(-zero).is_sign_negative());
+        assert_eq!(all(zero)[..3], [one, zero, E::of(0.5)]);
+        assert!(all(-zero)[1].is_sign_negative());
         let denormal = E::min_positive_value() / E::of(8.0);
-        assert_eq!([tanh(denormal), tanh(-denormal), exp(denormal)], [denormal, -denormal, one]);
-        let [cdf, bell] = normal(E::nan());
-        assert!([exp(E::nan()), tanh(E::nan()), sigmoid(E::nan()), cdf, bell].iter().all(|y| y.is_nan()));
+        assert_eq!([all(denormal)[1], all(-denormal)[1], all(denormal)[0]], [denormal, -denormal, one]);
+        assert!(all(E::nan()).iter().all(|y| y.is_nan()));
     }
 
     #[test]
     fn ends_of_the_range_and_what_is_beyond() {
-        ends::<f32>();
-        ends::<f64>();
-        // One with bits in places that others leave empty.
-        assert!(exp(f32::from_bits(0x7fa5_5555)).is_nan() && exp(f64::from_bits(0x7ff5_5555_5555_5555)).is_nan());
+        ends::<f32>(all);
+        ends::<f64>(all);
+        ends::<f32>(|x| all_in_registers(&[x])[0]);
+        ends::<f64>(|x| all_in_registers(&[x])[0]);
+        // Some with bits in places that others leave empty.
+        let (single, double) = (f32::from_bits(0x7fa5_5555), f64::from_bits(0x7ff5_5555_5555_5555));
+        assert!(exp(single).is_nan() && exp(double).is_nan());
+        assert!(all_in_registers(&[single])[0][0].is_nan() && all_in_registers(&[double])[0][0].is_nan());
     }
 
     struct ExpMinus<'a, E> {
@@ -233,11 +283,13 @@ mod tests {
     #[test]
     fn a_number_gives_the_same_bits_in_every_place() {
         let x: Vec<f32> = (0..100).map(|i| (i * 37 % 101) as f32 * 1.7 - 90.0).collect();
+        let in_registers = all_in_registers(&x);
         for begin in 0..9 {
             for end in begin..x.len() {
                 let mut y = vec![0.0; end - begin];
                 with_best(ExpMinus { x: &x[begin..end], minus: 0.5, y: &mut y });
                 assert!(y.iter().zip(&x[begin..]).all(|(y, &x)| y.to_bits() == exp(x - 0.5).to_bits()));
+                assert_eq!(all_in_registers(&x[begin..end]), in_registers[begin..end]);
             }
         }
     }

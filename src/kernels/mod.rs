@@ -8,6 +8,7 @@ pub(crate) mod gemm;
 pub(crate) mod geometry;
 pub(crate) mod lanes;
 pub(crate) mod moments;
+pub(crate) mod numbers;
 mod pack;
 pub(crate) mod panels;
 pub(crate) mod pool;

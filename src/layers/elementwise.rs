@@ -3,11 +3,12 @@
 use crate::cpu::steps::Stage;
 use crate::engine::Flat;
 use crate::float::Float;
+use crate::kernels::numbers::Numbers;
 use crate::onnx::{Graph, Tensor};
 use dfdx::tensor::Tape;
 use dfdx::tensor_ops::Device;
 
-/// A layer that is a function of one number. What is `#[inline(always)]` and calls nothing else becomes vector instructions.
+/// A layer that is a function of one number: a formula for [`Numbers`], which is `#[inline(always)]`.
 pub(crate) trait Elementwise: Copy + Send + Sync + 'static {
     /// What it is to steps that take several layers at once.
     const STAGE: Option<Stage> = None;
@@ -16,10 +17,10 @@ pub(crate) trait Elementwise: Copy + Send + Sync + 'static {
     const KEEPS_SLOPE: bool = false;
 
     /// `f(x)`
-    fn value<E: Float>(&self, x: E) -> E;
+    fn value<N: Numbers>(&self, x: N) -> N;
 
     /// `f'(x)`, where `y = f(x)`.
-    fn slope<E: Float>(&self, x: E, y: E) -> E;
+    fn slope<N: Numbers>(&self, x: N, y: N) -> N;
 
     /// `f` in dfdx operations.
     fn taped<E: Float, D: Device<E>, T: Tape<E, D>>(&self, x: Flat<E, D, T>) -> Result<Flat<E, D, T>, D::Err>;

@@ -5,6 +5,7 @@ use super::leaf;
 use crate::engine::Flat;
 use crate::float::Float;
 use crate::kernels::exp;
+use crate::kernels::numbers::Numbers;
 use crate::onnx::{Attribute, Graph, Tensor};
 use crate::portable::detached;
 use crate::types::Label;
@@ -61,15 +62,15 @@ impl Elementwise for Gelu {
     const KEEPS_SLOPE: bool = true;
 
     #[inline(always)]
-    fn value<E: Float>(&self, x: E) -> E {
+    fn value<N: Numbers>(&self, x: N) -> N {
         let [cdf, _] = exp::normal(x);
         x * cdf
     }
 
     #[inline(always)]
-    fn slope<E: Float>(&self, x: E, _y: E) -> E {
+    fn slope<N: Numbers>(&self, x: N, _y: N) -> N {
         let [cdf, bell] = exp::normal(x);
-        cdf + x * E::of((FRAC_1_PI / 2.0).sqrt()) * bell
+        (x * N::of((FRAC_1_PI / 2.0).sqrt())).mul_add(bell, cdf)
     }
 
     /// dfdx 0.13.0 computes `accurate_gelu` right, and its derivative as `Φ(x) + x exp(-x²/2) / √π`, where the last term
@@ -93,9 +94,10 @@ const CUBIC: f64 = 0.044715;
 impl GeluTanh {
     /// `x`, but not farther than [`FAR`], and the tangent there.
     #[inline(always)]
-    fn tangent<E: Float>(x: E) -> [E; 2] {
-        let near = num_traits::clamp(x, E::of(-FAR), E::of(FAR));
-        [near, exp::tanh(E::of(FRAC_2_PI.sqrt()) * (near + E::of(CUBIC) * near * near * near))]
+    fn tangent<N: Numbers>(x: N) -> [N; 2] {
+        let (least, most) = (N::of(-FAR), N::of(FAR));
+        let near = x.if_greater(most, most, least.if_greater(x, least, x));
+        [near, exp::tanh(N::of(FRAC_2_PI.sqrt()) * (N::of(CUBIC) * near * near).mul_add(near, near))]
     }
 }
 
@@ -103,16 +105,16 @@ impl Elementwise for GeluTanh {
     const KEEPS_SLOPE: bool = true;
 
     #[inline(always)]
-    fn value<E: Float>(&self, x: E) -> E {
+    fn value<N: Numbers>(&self, x: N) -> N {
         let [_, tangent] = Self::tangent(x);
-        E::of(0.5) * x * (E::one() + tangent)
+        N::of(0.5) * x * (N::of(1.0) + tangent)
     }
 
     #[inline(always)]
-    fn slope<E: Float>(&self, x: E, _y: E) -> E {
+    fn slope<N: Numbers>(&self, x: N, _y: N) -> N {
         let [x, tangent] = Self::tangent(x);
-        let inner = E::of(FRAC_2_PI.sqrt()) * (E::one() + E::of(3.0 * CUBIC) * x * x);
-        E::of(0.5) * (E::one() + tangent + x * (E::one() - tangent * tangent) * inner)
+        let inner = N::of(FRAC_2_PI.sqrt()) * (N::of(3.0 * CUBIC) * x).mul_add(x, N::of(1.0));
+        N::of(0.5) * (x * (N::of(1.0) - tangent * tangent)).mul_add(inner, N::of(1.0) + tangent)
     }
 
     fn taped<E: Float, D: Device<E>, T: Tape<E, D>>(&self, x: Flat<E, D, T>) -> Result<Flat<E, D, T>, D::Err> {

@@ -4,6 +4,7 @@ use super::Leaf;
 use super::elementwise::{Elementwise, elementwise};
 use crate::engine::Flat;
 use crate::float::Float;
+use crate::kernels::numbers::Numbers;
 use crate::onnx::{Attribute, Graph, Tensor};
 use crate::types::{Label, Layer, Problem, Spec};
 use dfdx::prelude::{ChooseFrom, TryGt, TryMul};
@@ -56,13 +57,13 @@ impl LeakyReluSpec {
 
 impl Elementwise for LeakyReluSpec {
     #[inline(always)]
-    fn value<E: Float>(&self, x: E) -> E {
-        if x > E::zero() { x } else { x * self.a() }
+    fn value<N: Numbers>(&self, x: N) -> N {
+        x.if_greater(N::of(0.0), x, x * N::all(self.a()))
     }
 
     #[inline(always)]
-    fn slope<E: Float>(&self, x: E, _y: E) -> E {
-        if x > E::zero() { E::one() } else { self.a() }
+    fn slope<N: Numbers>(&self, x: N, _y: N) -> N {
+        x.if_greater(N::of(0.0), N::of(1.0), N::all(self.a()))
     }
 
     fn taped<E: Float, D: Device<E>, T: Tape<E, D>>(&self, x: Flat<E, D, T>) -> Result<Flat<E, D, T>, D::Err> {

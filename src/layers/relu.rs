@@ -5,6 +5,7 @@ use super::leaf;
 use crate::cpu::steps::Stage;
 use crate::engine::Flat;
 use crate::float::Float;
+use crate::kernels::numbers::Numbers;
 use crate::onnx::{Graph, Tensor};
 use crate::types::Label;
 use dfdx::tensor::Tape;
@@ -34,14 +35,14 @@ impl Elementwise for Relu {
     const STAGE: Option<Stage> = Some(Stage::Relu);
 
     #[inline(always)]
-    fn value<E: Float>(&self, x: E) -> E {
+    fn value<N: Numbers>(&self, x: N) -> N {
         // Written so that a NaN stays one.
-        if x < E::zero() { E::zero() } else { x }
+        N::of(0.0).if_greater(x, N::of(0.0), x)
     }
 
     #[inline(always)]
-    fn slope<E: Float>(&self, x: E, _y: E) -> E {
-        if x > E::zero() { E::one() } else { E::zero() }
+    fn slope<N: Numbers>(&self, x: N, _y: N) -> N {
+        x.if_greater(N::of(0.0), N::of(1.0), N::of(0.0))
     }
 
     fn taped<E: Float, D: Device<E>, T: Tape<E, D>>(&self, x: Flat<E, D, T>) -> Result<Flat<E, D, T>, D::Err> {

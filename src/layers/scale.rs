@@ -6,6 +6,7 @@ use crate::cpu::steps::Map;
 use crate::cpu::{Planner, Value};
 use crate::engine::Flat;
 use crate::float::Float;
+use crate::kernels::numbers::Numbers;
 use crate::onnx::{Graph, Samples, Tensor};
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Label, Layer, Param, Problem, Reach, Spec};
@@ -134,13 +135,13 @@ impl ScaleSpec {
 
 impl Elementwise for ScaleSpec {
     #[inline(always)]
-    fn value<E: Float>(&self, x: E) -> E {
-        x * self.factor()
+    fn value<N: Numbers>(&self, x: N) -> N {
+        x * N::all(self.factor())
     }
 
     #[inline(always)]
-    fn slope<E: Float>(&self, _x: E, _y: E) -> E {
-        self.factor()
+    fn slope<N: Numbers>(&self, _x: N, _y: N) -> N {
+        N::all(self.factor())
     }
 
     fn taped<E: Float, D: Device<E>, T: Tape<E, D>>(&self, x: Flat<E, D, T>) -> Result<Flat<E, D, T>, D::Err> {

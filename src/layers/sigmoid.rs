@@ -5,6 +5,7 @@ use super::leaf;
 use crate::engine::Flat;
 use crate::float::Float;
 use crate::kernels::exp;
+use crate::kernels::numbers::Numbers;
 use crate::onnx::{Graph, Tensor};
 use crate::types::Label;
 use dfdx::tensor::Tape;
@@ -32,13 +33,13 @@ elementwise!(Sigmoid, |_this| Label::new("Sigmoid", &[]), flops: 4);
 
 impl Elementwise for Sigmoid {
     #[inline(always)]
-    fn value<E: Float>(&self, x: E) -> E {
+    fn value<N: Numbers>(&self, x: N) -> N {
         exp::sigmoid(x)
     }
 
     #[inline(always)]
-    fn slope<E: Float>(&self, _x: E, y: E) -> E {
-        y * (E::one() - y)
+    fn slope<N: Numbers>(&self, _x: N, y: N) -> N {
+        y * (N::of(1.0) - y)
     }
 
     fn taped<E: Float, D: Device<E>, T: Tape<E, D>>(&self, x: Flat<E, D, T>) -> Result<Flat<E, D, T>, D::Err> {

@@ -5,6 +5,7 @@ use super::leaf;
 use crate::engine::Flat;
 use crate::float::Float;
 use crate::kernels::exp;
+use crate::kernels::numbers::Numbers;
 use crate::onnx::{Graph, Tensor};
 use crate::types::Label;
 use dfdx::prelude::TryMul;
@@ -35,14 +36,14 @@ impl Elementwise for Silu {
     const KEEPS_SLOPE: bool = true;
 
     #[inline(always)]
-    fn value<E: Float>(&self, x: E) -> E {
+    fn value<N: Numbers>(&self, x: N) -> N {
         x * exp::sigmoid(x)
     }
 
     #[inline(always)]
-    fn slope<E: Float>(&self, x: E, y: E) -> E {
+    fn slope<N: Numbers>(&self, x: N, y: N) -> N {
         let gate = exp::sigmoid(x);
-        gate + y * (E::one() - gate)
+        y.mul_add(N::of(1.0) - gate, gate)
     }
 
     fn taped<E: Float, D: Device<E>, T: Tape<E, D>>(&self, x: Flat<E, D, T>) -> Result<Flat<E, D, T>, D::Err> {

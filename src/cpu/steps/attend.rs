@@ -5,7 +5,8 @@ use crate::cpu::pool::Pool;
 use crate::float::Float;
 use crate::kernels::exp::exp;
 use crate::kernels::gemm::{Mat, Rows, Size, gemm, gemm_rows};
-use crate::kernels::simd::{Job, with_best};
+use crate::kernels::numbers::{Each, Numbers, Register, each};
+use crate::kernels::simd::{Job, Kernel, Lanes, with_best};
 use crate::kernels::sum::{dot, largest, sum};
 use crate::kernels::transpose::Transpose;
 use crate::layers::scaled_dot_product::{Hidden, Scores};
@@ -133,22 +134,28 @@ struct Weigh<'a, E> {
     weights: &'a mut [E],
 }
 
-impl<E: Float> Job for Weigh<'_, E> {
+impl<E: Float> Kernel<E> for Weigh<'_, E> {
+    type Output = ();
+
     #[inline(always)]
-    fn run(self) {
+    unsafe fn run<V: Lanes<E>>(self) {
         let Weigh { scores, rows, hidden, weights } = self;
         for (i, weights) in rows.zip(weights.chunks_exact_mut(scores.keys)) {
             let (seen, unseen) = weights.split_at_mut(scores.seen(i..i + 1));
             unseen.fill(E::zero());
-            scores.weigh(i, hidden, seen);
+            // SAFETY: the caller's contract.
+            unsafe { scores.weigh::<E, V>(i, hidden, seen) };
         }
     }
 }
 
 impl Scores {
     /// Makes of the scores of the keys that query `i` sees their weights.
+    ///
+    /// # Safety
+    /// The contract of [`Lanes`].
     #[inline(always)]
-    fn weigh<E: Float>(&self, i: usize, hidden: Hidden<&[E]>, seen: &mut [E]) {
+    unsafe fn weigh<E: Float, V: Lanes<E>>(&self, i: usize, hidden: Hidden<&[E]>, seen: &mut [E]) {
         let scale = E::of(self.scale);
         seen.iter_mut().for_each(|score| *score *= scale);
         if let Some(mask) = hidden.mask {
@@ -162,9 +169,27 @@ impl Scores {
         if largest == E::neg_infinity() && seen.iter().all(|&score| score == E::neg_infinity()) {
             return seen.fill(E::zero());
         }
-        seen.iter_mut().for_each(|score| *score = exp(*score - largest));
+        // SAFETY: the caller's contract.
+        unsafe { each::<E, V>(seen.len(), &mut Powers { scores: seen, largest }) };
         let sum = sum(seen);
         seen.iter_mut().for_each(|weight| *weight /= sum);
+    }
+}
+
+/// Replaces scores by their powers: `exp(score - largest)`.
+struct Powers<'a, E> {
+    scores: &'a mut [E],
+    largest: E,
+}
+
+impl<E: Float> Each<E> for Powers<'_, E> {
+    #[inline(always)]
+    unsafe fn at<V: Lanes<E>>(&mut self, i: usize, n: usize) {
+        // SAFETY: the caller's contract.
+        unsafe {
+            let scores = self.scores.as_mut_ptr().add(i);
+            exp(Register::<E, V>::read(scores, n) - Register::all(self.largest)).write(scores, n);
+        }
     }
 }
 
@@ -299,7 +324,7 @@ impl Attend {
             let (m, seen) = (rows.len(), self.scores.seen(rows.clone()));
             let weights = &mut weights[rows.start * keys..rows.end * keys];
             gemm_rows(Size { m, n: seen, k: d }, from_row(q, rows.start), k, false, Rows::new(weights, keys)); // [m, S]
-            with_best(Weigh { scores: &self.scores, rows: rows.clone(), hidden, weights });
+            E::run(Weigh { scores: &self.scores, rows: rows.clone(), hidden, weights });
             gemm_rows(Size { m, n: d_v, k: seen }, Mat::rows(weights, keys), v, false, y.below(rows.start)); // [m, dv]
         }
     }

@@ -3,7 +3,8 @@
 use super::{Backward, Forward, Gradient, Step};
 use crate::cpu::pieces::{in_pairs, in_pieces};
 use crate::float::Float;
-use crate::kernels::simd::{Job, with_best};
+use crate::kernels::numbers::{Each, Numbers, Register, each};
+use crate::kernels::simd::{Job, Kernel, Lanes, with_best};
 use crate::layers::elementwise::Elementwise;
 
 /// `y = f(x)`, number by number.
@@ -44,10 +45,10 @@ impl<E: Float, F: Elementwise> Step<E> for Map<F> {
         let (f, x) = (self.f, at.input());
         if self.kept > 0 {
             return in_pairs(at.threads.unwrap_or(1), [at.output, at.saved], WORTH, &|first, [y, slope]| {
-                with_best(Both { f, x: &x[first..], y, slope });
+                E::run(Both { f, x: &x[first..], y, slope });
             });
         }
-        number_by_number(at.threads, at.output, &|first, y| with_best(Values { f, x: &x[first..], y }));
+        number_by_number(at.threads, at.output, &|first, y| E::run(Values { f, x: &x[first..], y }));
     }
 
     fn backward(&self, mut at: Backward<'_, E>) {
@@ -58,7 +59,7 @@ impl<E: Float, F: Elementwise> Step<E> for Map<F> {
             if self.kept > 0 {
                 return with_best(Kept { slope: &slope[first..], dy, dx });
             }
-            with_best(Slopes { f, x: &x[first..], y: &y[first..], dy, dx });
+            E::run(Slopes { f, x: &x[first..], y: &y[first..], dy, dx });
         });
     }
 }
@@ -69,12 +70,22 @@ struct Values<'a, E, F> {
     y: &'a mut [E],
 }
 
-impl<E: Float, F: Elementwise> Job for Values<'_, E, F> {
+impl<E: Float, F: Elementwise> Kernel<E> for Values<'_, E, F> {
+    type Output = ();
+
     #[inline(always)]
-    fn run(self) {
-        for (y, &x) in self.y.iter_mut().zip(self.x) {
-            *y = self.f.value(x);
-        }
+    unsafe fn run<V: Lanes<E>>(mut self) {
+        assert!(self.x.len() >= self.y.len(), "a number for each value");
+        // SAFETY: as just asserted; and the caller's contract.
+        unsafe { each::<E, V>(self.y.len(), &mut self) };
+    }
+}
+
+impl<E: Float, F: Elementwise> Each<E> for Values<'_, E, F> {
+    #[inline(always)]
+    unsafe fn at<V: Lanes<E>>(&mut self, i: usize, n: usize) {
+        // SAFETY: the caller's contract.
+        unsafe { self.f.value(Register::<E, V>::read(self.x.as_ptr().add(i), n)).write(self.y.as_mut_ptr().add(i), n) };
     }
 }
 
@@ -86,12 +97,26 @@ struct Both<'a, E, F> {
     slope: &'a mut [E],
 }
 
-impl<E: Float, F: Elementwise> Job for Both<'_, E, F> {
+impl<E: Float, F: Elementwise> Kernel<E> for Both<'_, E, F> {
+    type Output = ();
+
     #[inline(always)]
-    fn run(self) {
-        for ((y, slope), &x) in self.y.iter_mut().zip(self.slope).zip(self.x) {
-            *y = self.f.value(x);
-            *slope = self.f.slope(x, *y);
+    unsafe fn run<V: Lanes<E>>(mut self) {
+        assert!(self.x.len() >= self.y.len() && self.slope.len() >= self.y.len(), "a number and a slope for each value");
+        // SAFETY: as just asserted; and the caller's contract.
+        unsafe { each::<E, V>(self.y.len(), &mut self) };
+    }
+}
+
+impl<E: Float, F: Elementwise> Each<E> for Both<'_, E, F> {
+    #[inline(always)]
+    unsafe fn at<V: Lanes<E>>(&mut self, i: usize, n: usize) {
+        // SAFETY: the caller's contract.
+        unsafe {
+            let x = Register::<E, V>::read(self.x.as_ptr().add(i), n);
+            let y = self.f.value(x);
+            y.write(self.y.as_mut_ptr().add(i), n);
+            self.f.slope(x, y).write(self.slope.as_mut_ptr().add(i), n);
         }
     }
 }
@@ -122,13 +147,27 @@ struct Slopes<'a, E, F> {
     dx: Gradient<'a, E>,
 }
 
-impl<E: Float, F: Elementwise> Job for Slopes<'_, E, F> {
+impl<E: Float, F: Elementwise> Kernel<E> for Slopes<'_, E, F> {
+    type Output = ();
+
     #[inline(always)]
-    fn run(self) {
-        let add = self.dx.add;
-        for (((dx, &x), &y), &dy) in self.dx.to.iter_mut().zip(self.x).zip(self.y).zip(self.dy) {
-            let before = if add { *dx } else { E::zero() };
-            *dx = before + dy * self.f.slope(x, y);
+    unsafe fn run<V: Lanes<E>>(mut self) {
+        let numbers = self.dx.to.len();
+        assert!([self.x, self.y, self.dy].iter().all(|of| of.len() >= numbers), "a number, a value and its gradient for each");
+        // SAFETY: as just asserted; and the caller's contract.
+        unsafe { each::<E, V>(numbers, &mut self) };
+    }
+}
+
+impl<E: Float, F: Elementwise> Each<E> for Slopes<'_, E, F> {
+    #[inline(always)]
+    unsafe fn at<V: Lanes<E>>(&mut self, i: usize, n: usize) {
+        // SAFETY: the caller's contract.
+        unsafe {
+            let (x, y) = (Register::<E, V>::read(self.x.as_ptr().add(i), n), Register::read(self.y.as_ptr().add(i), n));
+            let (dy, to) = (Register::read(self.dy.as_ptr().add(i), n), self.dx.to.as_mut_ptr().add(i));
+            let before = if self.dx.add { Register::read(to, n) } else { Register::of(0.0) };
+            dy.mul_add(self.f.slope(x, y), before).write(to, n);
         }
     }
 }

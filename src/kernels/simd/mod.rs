@@ -3,6 +3,7 @@
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+use super::exp::Exp;
 use std::sync::OnceLock;
 
 /// Instructions for registers of several numbers, from those that every processor has to the widest.
@@ -117,6 +118,18 @@ pub(crate) trait Lanes<E>: Copy {
     /// `self * b`
     unsafe fn mul(self, b: Self) -> Self;
 
+    /// `self / b`
+    unsafe fn div(self, b: Self) -> Self;
+
+    /// `|self|`
+    unsafe fn abs(self) -> Self;
+
+    /// Number by number `|self|` with the sign of `with`.
+    unsafe fn copysign(self, with: Self) -> Self;
+
+    /// Number by number `2ⁿ self`, as [`Exp::scaled`] does it.
+    unsafe fn scaled(self, n: Self) -> Self;
+
     /// Of `2 LEN` numbers, `self` and `behind`, those at even and those at odd places.
     unsafe fn split(self, behind: Self) -> [Self; 2];
 
@@ -128,6 +141,9 @@ pub(crate) trait Lanes<E>: Copy {
 
     /// Number by number `yes` where `self == to`, and `no` elsewhere, also where one of them is no number.
     unsafe fn if_equal(self, to: Self, yes: Self, no: Self) -> Self;
+
+    /// Number by number `yes` where `self <= most`, and `no` elsewhere, also where one of them is no number.
+    unsafe fn if_at_most(self, most: Self, yes: Self, no: Self) -> Self;
 
     /// The sums over the numbers of four registers, each in the same order.
     unsafe fn totals(of: [Self; 4]) -> [E; 4];
@@ -227,7 +243,7 @@ vector! {
 #[derive(Clone, Copy)]
 pub(crate) struct Plain<E>([E; 4]);
 
-impl<E: num_traits::Float> Lanes<E> for Plain<E> {
+impl<E: Exp> Lanes<E> for Plain<E> {
     const LEN: usize = 4;
 
     #[inline(always)]
@@ -282,6 +298,26 @@ impl<E: num_traits::Float> Lanes<E> for Plain<E> {
     }
 
     #[inline(always)]
+    unsafe fn div(self, b: Self) -> Self {
+        Plain(core::array::from_fn(|i| self.0[i] / b.0[i]))
+    }
+
+    #[inline(always)]
+    unsafe fn abs(self) -> Self {
+        Plain(core::array::from_fn(|i| self.0[i].abs()))
+    }
+
+    #[inline(always)]
+    unsafe fn copysign(self, with: Self) -> Self {
+        Plain(core::array::from_fn(|i| self.0[i].copysign(with.0[i])))
+    }
+
+    #[inline(always)]
+    unsafe fn scaled(self, n: Self) -> Self {
+        Plain(core::array::from_fn(|i| self.0[i].scaled(n.0[i])))
+    }
+
+    #[inline(always)]
     unsafe fn split(self, Plain([e, f, g, h]): Self) -> [Self; 2] {
         let Plain([a, b, c, d]) = self;
         [Plain([a, c, e, g]), Plain([b, d, f, h])]
@@ -301,6 +337,11 @@ impl<E: num_traits::Float> Lanes<E> for Plain<E> {
     #[inline(always)]
     unsafe fn if_equal(self, to: Self, yes: Self, no: Self) -> Self {
         Plain(core::array::from_fn(|i| if self.0[i] == to.0[i] { yes.0[i] } else { no.0[i] }))
+    }
+
+    #[inline(always)]
+    unsafe fn if_at_most(self, most: Self, yes: Self, no: Self) -> Self {
+        Plain(core::array::from_fn(|i| if self.0[i] <= most.0[i] { yes.0[i] } else { no.0[i] }))
     }
 
     #[inline(always)]

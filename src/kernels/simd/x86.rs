@@ -214,10 +214,11 @@ unsafe fn join_8_wide(even: __m512d, odd: __m512d) -> [__m512d; 2] {
 
 macro_rules! lanes {
     (
-        $Register:ident of $len:literal $Float:ident: $set1:ident $loadu:ident $storeu:ident $fmadd:ident $add:ident $sub:ident $mul:ident;
+        $Register:ident of $len:literal $Float:ident: $set1:ident $loadu:ident $storeu:ident $fmadd:ident $add:ident $sub:ident $mul:ident $div:ident;
         load_first |$load_from:ident, $load_n:ident| $load_first:expr;
         store_first |$register:ident, $store_to:ident, $store_n:ident| $store_first:expr;
-        select |$a:ident, $b:ident, $yes:ident, $no:ident| greater $greater:expr, equal $equal:expr;
+        select |$a:ident, $b:ident, $yes:ident, $no:ident| greater $greater:expr, equal $equal:expr, at_most $at_most:expr;
+        bits |$x:ident, $with:ident| abs $abs:expr, copysign $copysign:expr, scaled $scaled:expr;
         totals |$of:ident| $totals:expr;
         transpose |$from:ident, $row:ident, $to:ident, $col:ident| $transpose:expr;
         split $split:ident, join $join:ident;
@@ -281,6 +282,33 @@ macro_rules! lanes {
             }
 
             #[inline(always)]
+            unsafe fn div(self, b: Self) -> Self {
+                // SAFETY: as for `splat`.
+                unsafe { $div(self, b) }
+            }
+
+            #[inline(always)]
+            unsafe fn abs(self) -> Self {
+                let $x = self;
+                // SAFETY: as for `splat`.
+                unsafe { $abs }
+            }
+
+            #[inline(always)]
+            unsafe fn copysign(self, $with: Self) -> Self {
+                let $x = self;
+                // SAFETY: as for `splat`.
+                unsafe { $copysign }
+            }
+
+            #[inline(always)]
+            unsafe fn scaled(self, $with: Self) -> Self {
+                let $x = self;
+                // SAFETY: as for `splat`.
+                unsafe { $scaled }
+            }
+
+            #[inline(always)]
             unsafe fn split(self, behind: Self) -> [Self; 2] {
                 // SAFETY: as for `splat`.
                 unsafe { $split(self, behind) }
@@ -307,6 +335,13 @@ macro_rules! lanes {
             }
 
             #[inline(always)]
+            unsafe fn if_at_most(self, $b: Self, $yes: Self, $no: Self) -> Self {
+                let $a = self;
+                // SAFETY: as for `splat`.
+                unsafe { $at_most }
+            }
+
+            #[inline(always)]
             unsafe fn totals($of: [Self; 4]) -> [$Float; 4] {
                 // SAFETY: as for `splat`.
                 unsafe { $totals }
@@ -328,28 +363,37 @@ macro_rules! lanes {
 }
 
 lanes! {
-    __m256 of 8 f32: _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps _mm256_add_ps _mm256_sub_ps _mm256_mul_ps;
+    __m256 of 8 f32: _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps _mm256_add_ps _mm256_sub_ps _mm256_mul_ps _mm256_div_ps;
     load_first |from, n| _mm256_maskload_ps(from, first_32(n));
     store_first |register, to, n| _mm256_maskstore_ps(to, first_32(n), register);
-    select |a, b, yes, no| greater _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_GT_OQ>(a, b)), equal _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_EQ_OQ>(a, b));
+    select |a, b, yes, no| greater _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_GT_OQ>(a, b)), equal _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_EQ_OQ>(a, b)), at_most _mm256_blendv_ps(no, yes, _mm256_cmp_ps::<_CMP_LE_OQ>(a, b));
+    bits |x, with| abs _mm256_andnot_ps(_mm256_set1_ps(-0.0), x),
+        copysign _mm256_or_ps(_mm256_andnot_ps(_mm256_set1_ps(-0.0), x), _mm256_and_ps(_mm256_set1_ps(-0.0), with)),
+        scaled _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), _mm256_slli_epi32::<23>(_mm256_castps_si256(with))));
     totals |of| totals_32(of);
     transpose |from, row, to, col| transpose_32(from, row, to, col);
     split split_8, join join_8;
 }
 lanes! {
-    __m256d of 4 f64: _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_fmadd_pd _mm256_add_pd _mm256_sub_pd _mm256_mul_pd;
+    __m256d of 4 f64: _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_fmadd_pd _mm256_add_pd _mm256_sub_pd _mm256_mul_pd _mm256_div_pd;
     load_first |from, n| _mm256_maskload_pd(from, first_64(n));
     store_first |register, to, n| _mm256_maskstore_pd(to, first_64(n), register);
-    select |a, b, yes, no| greater _mm256_blendv_pd(no, yes, _mm256_cmp_pd::<_CMP_GT_OQ>(a, b)), equal _mm256_blendv_pd(no, yes, _mm256_cmp_pd::<_CMP_EQ_OQ>(a, b));
+    select |a, b, yes, no| greater _mm256_blendv_pd(no, yes, _mm256_cmp_pd::<_CMP_GT_OQ>(a, b)), equal _mm256_blendv_pd(no, yes, _mm256_cmp_pd::<_CMP_EQ_OQ>(a, b)), at_most _mm256_blendv_pd(no, yes, _mm256_cmp_pd::<_CMP_LE_OQ>(a, b));
+    bits |x, with| abs _mm256_andnot_pd(_mm256_set1_pd(-0.0), x),
+        copysign _mm256_or_pd(_mm256_andnot_pd(_mm256_set1_pd(-0.0), x), _mm256_and_pd(_mm256_set1_pd(-0.0), with)),
+        scaled _mm256_castsi256_pd(_mm256_add_epi64(_mm256_castpd_si256(x), _mm256_slli_epi64::<52>(_mm256_castpd_si256(with))));
     totals |of| totals_64(of);
     transpose |from, row, to, col| transpose_64(from, row, to, col);
     split split_4, join join_4;
 }
 lanes! {
-    __m512 of 16 f32: _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_fmadd_ps _mm512_add_ps _mm512_sub_ps _mm512_mul_ps;
+    __m512 of 16 f32: _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_fmadd_ps _mm512_add_ps _mm512_sub_ps _mm512_mul_ps _mm512_div_ps;
     load_first |from, n| _mm512_maskz_loadu_ps((1u16 << n) - 1, from);
     store_first |register, to, n| _mm512_mask_storeu_ps(to, (1u16 << n) - 1, register);
-    select |a, b, yes, no| greater _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b), no, yes), equal _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, b), no, yes);
+    select |a, b, yes, no| greater _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b), no, yes), equal _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, b), no, yes), at_most _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LE_OQ>(a, b), no, yes);
+    bits |x, with| abs _mm512_abs_ps(x),
+        copysign _mm512_or_ps(_mm512_andnot_ps(_mm512_set1_ps(-0.0), x), _mm512_and_ps(_mm512_set1_ps(-0.0), with)),
+        scaled _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(x), _mm512_slli_epi32::<23>(_mm512_castps_si512(with))));
     totals |of| totals_32([halves_32(of[0]), halves_32(of[1]), halves_32(of[2]), halves_32(of[3])]);
     transpose |from, row, to, col| {
         transpose_32(from, row, to, col);
@@ -360,10 +404,13 @@ lanes! {
     split split_16, join join_16;
 }
 lanes! {
-    __m512d of 8 f64: _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_fmadd_pd _mm512_add_pd _mm512_sub_pd _mm512_mul_pd;
+    __m512d of 8 f64: _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_fmadd_pd _mm512_add_pd _mm512_sub_pd _mm512_mul_pd _mm512_div_pd;
     load_first |from, n| _mm512_maskz_loadu_pd((1u8 << n) - 1, from);
     store_first |register, to, n| _mm512_mask_storeu_pd(to, (1u8 << n) - 1, register);
-    select |a, b, yes, no| greater _mm512_mask_blend_pd(_mm512_cmp_pd_mask::<_CMP_GT_OQ>(a, b), no, yes), equal _mm512_mask_blend_pd(_mm512_cmp_pd_mask::<_CMP_EQ_OQ>(a, b), no, yes);
+    select |a, b, yes, no| greater _mm512_mask_blend_pd(_mm512_cmp_pd_mask::<_CMP_GT_OQ>(a, b), no, yes), equal _mm512_mask_blend_pd(_mm512_cmp_pd_mask::<_CMP_EQ_OQ>(a, b), no, yes), at_most _mm512_mask_blend_pd(_mm512_cmp_pd_mask::<_CMP_LE_OQ>(a, b), no, yes);
+    bits |x, with| abs _mm512_abs_pd(x),
+        copysign _mm512_or_pd(_mm512_andnot_pd(_mm512_set1_pd(-0.0), x), _mm512_and_pd(_mm512_set1_pd(-0.0), with)),
+        scaled _mm512_castsi512_pd(_mm512_add_epi64(_mm512_castpd_si512(x), _mm512_slli_epi64::<52>(_mm512_castpd_si512(with))));
     totals |of| totals_64([halves_64(of[0]), halves_64(of[1]), halves_64(of[2]), halves_64(of[3])]);
     transpose |from, row, to, col| {
         transpose_64(from, row, to, col);

@@ -7,6 +7,7 @@ use super::super::{Leaf, generic};
 use super::{Cell, Kind, RecurrentSpec, Slopes};
 use crate::engine::Flat;
 use crate::float::Float;
+use crate::kernels::numbers::Numbers;
 use crate::types::{Layer, Size, Spec};
 use dfdx::prelude::{TryAdd, TryMul, TrySub};
 use dfdx::shapes::Const;
@@ -51,15 +52,15 @@ impl Cell<3, 1, 4> for GruCell {
     const GATES_SEE_SUMS: bool = false;
 
     #[inline(always)]
-    fn forward<E: Float>(x: [E; 3], [hr, hz, hn]: [E; 3], [h]: [E; 1]) -> ([E; 1], [E; 4]) {
+    fn forward<N: Numbers>(x: [N; 3], [hr, hz, hn]: [N; 3], [h]: [N; 1]) -> ([N; 1], [N; 4]) {
         let (r, z) = (Sigmoid.value(x[0] + hr), Sigmoid.value(x[1] + hz));
-        let n = Tanh.value(x[2] + r * hn);
-        ([n + z * (h - n)], [r, z, n, hn])
+        let n = Tanh.value(r.mul_add(hn, x[2]));
+        ([z.mul_add(h - n, n)], [r, z, n, hn])
     }
 
     #[inline(always)]
-    fn backward<E: Float>([r, z, n, hn]: [E; 4], [h]: [E; 1], [dh]: [E; 1]) -> Slopes<E, 3, 1> {
-        let one = E::one();
+    fn backward<N: Numbers>([r, z, n, hn]: [N; 4], [h]: [N; 1], [dh]: [N; 1]) -> Slopes<N, 3, 1> {
+        let one = N::of(1.0);
         let dn = dh * (one - z) * (one - n * n);
         let (dr, dz) = (dn * hn * r * (one - r), dh * (h - n) * z * (one - z));
         Slopes { x: [dr, dz, dn], r: [dr, dz, dn * r], before: [dh * z] }

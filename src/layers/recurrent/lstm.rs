@@ -7,6 +7,7 @@ use super::super::{Leaf, generic};
 use super::{Cell, Kind, RecurrentSpec, Slopes};
 use crate::engine::Flat;
 use crate::float::Float;
+use crate::kernels::numbers::Numbers;
 use crate::types::{Layer, Size, Spec};
 use dfdx::prelude::{TryAdd, TryMul};
 use dfdx::shapes::Const;
@@ -53,20 +54,20 @@ impl Cell<4, 2, 5> for LstmCell {
     const GATES_SEE_SUMS: bool = true;
 
     #[inline(always)]
-    fn forward<E: Float>(x: [E; 4], r: [E; 4], [_, c]: [E; 2]) -> ([E; 2], [E; 5]) {
+    fn forward<N: Numbers>(x: [N; 4], r: [N; 4], [_, c]: [N; 2]) -> ([N; 2], [N; 5]) {
         let (i, f, o) = (Sigmoid.value(x[0] + r[0]), Sigmoid.value(x[1] + r[1]), Sigmoid.value(x[3] + r[3]));
         let g = Tanh.value(x[2] + r[2]);
-        let c = f * c + i * g;
+        let c = f.mul_add(c, i * g);
         let tanh_c = Tanh.value(c);
         ([o * tanh_c, c], [i, f, g, o, tanh_c])
     }
 
     #[inline(always)]
-    fn backward<E: Float>([i, f, g, o, tanh_c]: [E; 5], [_, c]: [E; 2], [dh, dc]: [E; 2]) -> Slopes<E, 4, 2> {
-        let one = E::one();
-        let dc = dc + dh * o * (one - tanh_c * tanh_c);
+    fn backward<N: Numbers>([i, f, g, o, tanh_c]: [N; 5], [_, c]: [N; 2], [dh, dc]: [N; 2]) -> Slopes<N, 4, 2> {
+        let one = N::of(1.0);
+        let dc = (dh * o).mul_add(one - tanh_c * tanh_c, dc);
         let d = [dc * g * i * (one - i), dc * c * f * (one - f), dc * i * (one - g * g), dh * tanh_c * o * (one - o)];
-        Slopes { x: d, r: d, before: [E::zero(), dc * f] }
+        Slopes { x: d, r: d, before: [N::of(0.0), dc * f] }
     }
 
     fn taped<E: Float, D: Device<E>, T: Tape<E, D>>(

@@ -21,6 +21,7 @@ pub use wrap::{Bidirectional, Last, WithState};
 use crate::cpu::{Planner, Value};
 use crate::engine::Flat;
 use crate::float::Float;
+use crate::kernels::numbers::Numbers;
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Init, Label, Message, Param, Parts, Problem, Reach, Role, Slot};
 use core::marker::PhantomData;
@@ -39,12 +40,11 @@ trait Cell<const G: usize, const S: usize, const K: usize>: Copy + Send + Sync +
     /// Whether the gates look at nothing but the sums `x + r`.
     const GATES_SEE_SUMS: bool;
 
-    /// The states behind the step, and what is kept. This and the way back are `#[inline(always)]`, so that they become vector
-    /// instructions.
-    fn forward<E: Float>(x: [E; G], r: [E; G], before: [E; S]) -> ([E; S], [E; K]);
+    /// The states behind the step, and what is kept. This and the way back are formulas, and `#[inline(always)]`.
+    fn forward<N: Numbers>(x: [N; G], r: [N; G], before: [N; S]) -> ([N; S], [N; K]);
 
     /// The gradients of what goes into the step, of those of the states behind it.
-    fn backward<E: Float>(kept: [E; K], before: [E; S], d_after: [E; S]) -> Slopes<E, G, S>;
+    fn backward<N: Numbers>(kept: [N; K], before: [N; S], d_after: [N; S]) -> Slopes<N, G, S>;
 
     /// The states behind the step in dfdx operations.
     fn taped<E: Float, D: Device<E>, T: Tape<E, D>>(
@@ -55,10 +55,10 @@ trait Cell<const G: usize, const S: usize, const K: usize>: Copy + Send + Sync +
 }
 
 /// The gradients of what goes into a step. That of `h` is what it has beside its way through `r`.
-struct Slopes<E, const G: usize, const S: usize> {
-    x: [E; G],
-    r: [E; G],
-    before: [E; S],
+struct Slopes<N, const G: usize, const S: usize> {
+    x: [N; G],
+    r: [N; G],
+    before: [N; S],
 }
 
 /// Which cell it is.

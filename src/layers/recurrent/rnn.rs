@@ -6,6 +6,7 @@ use super::super::{Leaf, generic};
 use super::{Cell, Kind, RecurrentSpec, Slopes};
 use crate::engine::Flat;
 use crate::float::Float;
+use crate::kernels::numbers::Numbers;
 use crate::types::{Layer, Size, Spec};
 use dfdx::prelude::TryAdd;
 use dfdx::shapes::Const;
@@ -46,15 +47,15 @@ impl Cell<1, 1, 1> for RnnCell {
     const GATES_SEE_SUMS: bool = true;
 
     #[inline(always)]
-    fn forward<E: Float>([x]: [E; 1], [r]: [E; 1], _before: [E; 1]) -> ([E; 1], [E; 1]) {
+    fn forward<N: Numbers>([x]: [N; 1], [r]: [N; 1], _before: [N; 1]) -> ([N; 1], [N; 1]) {
         let h = Tanh.value(x + r);
         ([h], [h])
     }
 
     #[inline(always)]
-    fn backward<E: Float>([h]: [E; 1], _before: [E; 1], [dh]: [E; 1]) -> Slopes<E, 1, 1> {
-        let d = dh * (E::one() - h * h);
-        Slopes { x: [d], r: [d], before: [E::zero()] }
+    fn backward<N: Numbers>([h]: [N; 1], _before: [N; 1], [dh]: [N; 1]) -> Slopes<N, 1, 1> {
+        let d = dh * (N::of(1.0) - h * h);
+        Slopes { x: [d], r: [d], before: [N::of(0.0)] }
     }
 
     fn taped<E: Float, D: Device<E>, T: Tape<E, D>>(

@@ -6,8 +6,9 @@ use crate::cpu::steps::wide::{wide, wide_affine, wide_panels};
 use crate::cpu::steps::{Backward, Forward, Step};
 use crate::float::Float;
 use crate::kernels::gemm::{Mat, Size};
+use crate::kernels::numbers::{Each, Numbers, Register, each};
 use crate::kernels::panels::Panels;
-use crate::kernels::simd::{Job, with_best};
+use crate::kernels::simd::{Kernel, Lanes};
 use crate::kernels::sum::add_rows;
 use crate::storage::cut;
 use core::marker::PhantomData;
@@ -157,7 +158,7 @@ impl<C: Cell<G, S, K>, const G: usize, const S: usize, const K: usize> Scan<C, G
             } else {
                 hh.multiply(at.threads, size, h, bias_hh, false, r);
             }
-            with_best(Advance::<C, E, _, G, S, K> {
+            E::run(Advance::<C, E, _, G, S, K> {
                 hidden,
                 x,
                 r,
@@ -207,7 +208,7 @@ impl<C: Cell<G, S, K>, const G: usize, const S: usize, const K: usize> Scan<C, G
             }
             let d_x = rows_mut(d_gates, step * samples, [samples, G * hidden]);
             let d_r = if C::GATES_SEE_SUMS { &mut [] } else { rows_mut(d_r, step * samples, [samples, G * hidden]) };
-            with_best(Retreat::<C, E, _, G, S, K> {
+            E::run(Retreat::<C, E, _, G, S, K> {
                 hidden,
                 kept: &kept[step * samples * K * hidden..][..samples * K * hidden],
                 before: &states[step * samples * S * hidden..][..samples * S * hidden],
@@ -349,9 +350,6 @@ impl<C: Cell<G, S, K>, E: Float, const G: usize, const S: usize, const K: usize>
     }
 }
 
-/// How many units are computed together: whole registers of any kind.
-const BLOCK: usize = 16;
-
 /// All samples one step on.
 struct Advance<'a, C, E, P, const G: usize, const S: usize, const K: usize> {
     hidden: usize,
@@ -366,47 +364,52 @@ struct Advance<'a, C, E, P, const G: usize, const S: usize, const K: usize> {
     cell: PhantomData<fn() -> C>,
 }
 
-impl<C: Cell<G, S, K>, E: Float, P: Fn(usize) -> bool, const G: usize, const S: usize, const K: usize> Job for Advance<'_, C, E, P, G, S, K> {
+impl<C: Cell<G, S, K>, E: Float, P: Fn(usize) -> bool, const G: usize, const S: usize, const K: usize> Kernel<E> for Advance<'_, C, E, P, G, S, K> {
+    type Output = ();
+
     #[inline(always)]
-    fn run(self) {
+    unsafe fn run<V: Lanes<E>>(self) {
         let hidden = self.hidden;
         for (sample, (before, after)) in self.before.chunks_exact(S * hidden).zip(self.after.chunks_exact_mut(S * hidden)).enumerate() {
             if (self.skips)(sample) {
                 after.copy_from_slice(before);
                 continue;
             }
-            let x = row(self.x, sample, G * hidden);
-            let r = if C::GATES_SEE_SUMS { &[] } else { row(self.r, sample, G * hidden) };
-            let kept = row_mut(self.kept, sample, K * hidden);
-            let (whole, rest) = Units::of(hidden);
-            for units in whole {
-                advance::<C, E, G, S, K>(units, [x, r, before], [&mut *after, &mut *kept]);
-            }
-            if let Some(units) = rest {
-                advance::<C, E, G, S, K>(units, [x, r, before], [after, kept]);
-            }
+            let mut units = AdvanceUnits::<C, E, G, S, K> {
+                x: Runs::of(row(self.x, sample, G * hidden), hidden),
+                r: Runs::of(if C::GATES_SEE_SUMS { &[] } else { row(self.r, sample, G * hidden) }, hidden),
+                before: Runs::of(before, hidden),
+                after: RunsMut::of(after, hidden),
+                kept: RunsMut::of(row_mut(self.kept, sample, K * hidden), hidden),
+                cell: PhantomData,
+            };
+            // SAFETY: each run has a number for each unit; and the caller's contract.
+            unsafe { each::<E, V>(hidden, &mut units) };
         }
     }
 }
 
-/// Some units of a sample one step on.
-#[inline(always)]
-fn advance<C: Cell<G, S, K>, E: Float, const G: usize, const S: usize, const K: usize>(
-    units: Units,
-    [x, r, before]: [&[E]; 3],
-    [after, kept]: [&mut [E]; 2],
-) {
-    let x = units.read::<E, G>(x);
-    let r = if C::GATES_SEE_SUMS { [[E::zero(); BLOCK]; G] } else { units.read(r) };
-    let before = units.read::<E, S>(before);
-    let (mut states, mut keeps) = ([[E::zero(); BLOCK]; S], [[E::zero(); BLOCK]; K]);
-    for i in 0..BLOCK {
-        let (state, keep) = C::forward(column(&x, i), column(&r, i), column(&before, i));
-        put_column(&mut states, i, state);
-        put_column(&mut keeps, i, keep);
+/// One sample's part of it.
+struct AdvanceUnits<'a, C, E, const G: usize, const S: usize, const K: usize> {
+    x: Runs<'a, E, G>,
+    r: Runs<'a, E, G>,
+    before: Runs<'a, E, S>,
+    after: RunsMut<'a, E, S>,
+    kept: RunsMut<'a, E, K>,
+    cell: PhantomData<fn() -> C>,
+}
+
+impl<C: Cell<G, S, K>, E: Float, const G: usize, const S: usize, const K: usize> Each<E> for AdvanceUnits<'_, C, E, G, S, K> {
+    #[inline(always)]
+    unsafe fn at<V: Lanes<E>>(&mut self, i: usize, n: usize) {
+        // SAFETY: the caller's contract.
+        unsafe {
+            let r = if C::GATES_SEE_SUMS { [Register::<E, V>::of(0.0); G] } else { self.r.read(i, n) };
+            let (states, keeps) = C::forward(self.x.read::<V>(i, n), r, self.before.read(i, n));
+            self.after.write(states, i, n);
+            self.kept.write(keeps, i, n);
+        }
     }
-    units.write(&states, after);
-    units.write(&keeps, kept);
 }
 
 /// All samples one step back; the gradients of the states behind the step become those of the states before it, but for what
@@ -423,9 +426,11 @@ struct Retreat<'a, C, E, P, const G: usize, const S: usize, const K: usize> {
     cell: PhantomData<fn() -> C>,
 }
 
-impl<C: Cell<G, S, K>, E: Float, P: Fn(usize) -> bool, const G: usize, const S: usize, const K: usize> Job for Retreat<'_, C, E, P, G, S, K> {
+impl<C: Cell<G, S, K>, E: Float, P: Fn(usize) -> bool, const G: usize, const S: usize, const K: usize> Kernel<E> for Retreat<'_, C, E, P, G, S, K> {
+    type Output = ();
+
     #[inline(always)]
-    fn run(self) {
+    unsafe fn run<V: Lanes<E>>(self) {
         let hidden = self.hidden;
         for (sample, d_state) in self.d_states.chunks_exact_mut(S * hidden).enumerate() {
             let d_x = row_mut(self.d_x, sample, G * hidden);
@@ -435,98 +440,106 @@ impl<C: Cell<G, S, K>, E: Float, P: Fn(usize) -> bool, const G: usize, const S: 
                 d_r.fill(E::zero());
                 continue;
             }
-            let (kept, before) = (row(self.kept, sample, K * hidden), row(self.before, sample, S * hidden));
-            let (whole, rest) = Units::of(hidden);
-            for units in whole {
-                retreat::<C, E, G, S, K>(units, [kept, before], [&mut *d_x, &mut *d_r, &mut *d_state]);
-            }
-            if let Some(units) = rest {
-                retreat::<C, E, G, S, K>(units, [kept, before], [d_x, d_r, d_state]);
-            }
+            let mut units = RetreatUnits::<C, E, G, S, K> {
+                kept: Runs::of(row(self.kept, sample, K * hidden), hidden),
+                before: Runs::of(row(self.before, sample, S * hidden), hidden),
+                d_x: RunsMut::of(d_x, hidden),
+                d_r: RunsMut::of(d_r, hidden),
+                d_state: RunsMut::of(d_state, hidden),
+                cell: PhantomData,
+            };
+            // SAFETY: each run has a number for each unit; and the caller's contract.
+            unsafe { each::<E, V>(hidden, &mut units) };
         }
     }
 }
 
-/// Some units of a sample one step back.
-#[inline(always)]
-fn retreat<C: Cell<G, S, K>, E: Float, const G: usize, const S: usize, const K: usize>(
-    units: Units,
-    [kept, before]: [&[E]; 2],
-    [d_x, d_r, d_state]: [&mut [E]; 3],
-) {
-    let (kept, before) = (units.read::<E, K>(kept), units.read::<E, S>(before));
-    let mut d = units.read::<E, S>(d_state);
-    let (mut x, mut r) = ([[E::zero(); BLOCK]; G], [[E::zero(); BLOCK]; G]);
-    for i in 0..BLOCK {
-        let slopes = C::backward(column(&kept, i), column(&before, i), column(&d, i));
-        put_column(&mut x, i, slopes.x);
-        put_column(&mut r, i, slopes.r);
-        put_column(&mut d, i, slopes.before);
-    }
-    units.write(&x, d_x);
-    if !C::GATES_SEE_SUMS {
-        units.write(&r, d_r);
-    }
-    units.write(&d, d_state);
+/// One sample's part of it.
+struct RetreatUnits<'a, C, E, const G: usize, const S: usize, const K: usize> {
+    kept: Runs<'a, E, K>,
+    before: Runs<'a, E, S>,
+    d_x: RunsMut<'a, E, G>,
+    d_r: RunsMut<'a, E, G>,
+    d_state: RunsMut<'a, E, S>,
+    cell: PhantomData<fn() -> C>,
 }
 
-/// Units that are computed together.
-#[derive(Clone, Copy)]
-struct Units {
-    hidden: usize,
-    first: usize,
-    /// `BLOCK` or less.
-    count: usize,
-}
-
-impl Units {
-    /// All of them, in whole blocks, whose size the compiler knows, and what is left.
+impl<C: Cell<G, S, K>, E: Float, const G: usize, const S: usize, const K: usize> Each<E> for RetreatUnits<'_, C, E, G, S, K> {
     #[inline(always)]
-    fn of(hidden: usize) -> (impl Iterator<Item = Units>, Option<Units>) {
-        let end = hidden / BLOCK * BLOCK;
-        let whole = (0..end).step_by(BLOCK).map(move |first| Units { hidden, first, count: BLOCK });
-        (whole, (end < hidden).then_some(Units { hidden, first: end, count: hidden - end }))
-    }
-
-    /// Those of each of `N` runs of numbers; behind the ones that are there, zeros.
-    #[inline(always)]
-    fn read<E: Float, const N: usize>(self, row: &[E]) -> [[E; BLOCK]; N] {
-        let mut block = [[E::zero(); BLOCK]; N];
-        for (i, to) in block.iter_mut().enumerate() {
-            let from = &row[i * self.hidden + self.first..][..self.count];
-            match <&[E; BLOCK]>::try_from(from) {
-                Ok(from) => *to = *from,
-                Err(_) => to[..self.count].copy_from_slice(from),
+    unsafe fn at<V: Lanes<E>>(&mut self, i: usize, n: usize) {
+        // SAFETY: the caller's contract.
+        unsafe {
+            let slopes = C::backward(self.kept.read::<V>(i, n), self.before.read(i, n), self.d_state.read(i, n));
+            self.d_x.write(slopes.x, i, n);
+            if !C::GATES_SEE_SUMS {
+                self.d_r.write(slopes.r, i, n);
             }
-        }
-        block
-    }
-
-    #[inline(always)]
-    fn write<E: Float, const N: usize>(self, block: &[[E; BLOCK]; N], row: &mut [E]) {
-        for (i, from) in block.iter().enumerate() {
-            let to = &mut row[i * self.hidden + self.first..][..self.count];
-            match <&mut [E; BLOCK]>::try_from(&mut *to) {
-                Ok(to) => *to = *from,
-                Err(_) => to.copy_from_slice(&from[..self.count]),
-            }
+            self.d_state.write(slopes.before, i, n);
         }
     }
 }
 
-#[inline(always)]
-fn column<E: Float, const N: usize>(block: &[[E; BLOCK]; N], i: usize) -> [E; N] {
-    let mut column = [E::zero(); N];
-    for (to, row) in column.iter_mut().zip(block) {
-        *to = row[i];
-    }
-    column
+/// `N` runs of a number for each unit, one behind the other; or nothing.
+struct Runs<'a, E, const N: usize> {
+    numbers: &'a [E],
+    units: usize,
 }
 
-#[inline(always)]
-fn put_column<E: Float, const N: usize>(block: &mut [[E; BLOCK]; N], i: usize, column: [E; N]) {
-    for (row, x) in block.iter_mut().zip(column) {
-        row[i] = x;
+impl<'a, E: Float, const N: usize> Runs<'a, E, N> {
+    #[inline(always)]
+    fn of(numbers: &'a [E], units: usize) -> Self {
+        assert!(numbers.is_empty() || numbers.len() == N * units, "{N} runs of {units} numbers");
+        Runs { numbers, units }
+    }
+
+    /// The `n` numbers of each run from its `i`th on.
+    ///
+    /// # Safety
+    /// They are there; and the contract of [`Lanes`].
+    #[inline(always)]
+    unsafe fn read<V: Lanes<E>>(&self, i: usize, n: usize) -> [Register<E, V>; N] {
+        let mut registers = [Register::of(0.0); N];
+        for (run, register) in registers.iter_mut().enumerate() {
+            // SAFETY: the caller's contract.
+            *register = unsafe { Register::read(self.numbers.as_ptr().add(run * self.units + i), n) };
+        }
+        registers
+    }
+}
+
+/// The same to be written.
+struct RunsMut<'a, E, const N: usize> {
+    numbers: &'a mut [E],
+    units: usize,
+}
+
+impl<'a, E: Float, const N: usize> RunsMut<'a, E, N> {
+    #[inline(always)]
+    fn of(numbers: &'a mut [E], units: usize) -> Self {
+        let Runs { units, .. } = Runs::<E, N>::of(&*numbers, units);
+        RunsMut { numbers, units }
+    }
+
+    /// As [`Runs::read`].
+    ///
+    /// # Safety
+    /// As for [`Runs::read`].
+    #[inline(always)]
+    unsafe fn read<V: Lanes<E>>(&self, i: usize, n: usize) -> [Register<E, V>; N] {
+        // SAFETY: the caller's contract.
+        unsafe { Runs { numbers: &*self.numbers, units: self.units }.read(i, n) }
+    }
+
+    /// Writes them.
+    ///
+    /// # Safety
+    /// As for [`Runs::read`].
+    #[inline(always)]
+    unsafe fn write<V: Lanes<E>>(&mut self, registers: [Register<E, V>; N], i: usize, n: usize) {
+        for (run, register) in registers.into_iter().enumerate() {
+            // SAFETY: the caller's contract.
+            unsafe { register.write(self.numbers.as_mut_ptr().add(run * self.units + i), n) };
+        }
     }
 }
 
