@@ -32,6 +32,8 @@ pub struct Static<E> {
     gradients: Vec<E>,
     /// What steps know of the whole batch.
     known: Vec<E>,
+    /// What steps have made of the parameters, in training.
+    prepared: Aligned<E>,
     workspace: Workspace<E>,
     /// Where the inputs of a tensor are copied to; those of callers at the same time go elsewhere.
     inputs: Mutex<Aligned<E>>,
@@ -135,6 +137,7 @@ where
         Static {
             gradients: zeros(plan.params),
             known: zeros(plan.known),
+            prepared: Aligned::zeros(0),
             workspace: Workspace { data: Aligned::zeros(0), grads: Aligned::zeros(0), shares: Aligned::zeros(0) },
             inputs: Mutex::new(Aligned::zeros(0)),
             rooms: rooms.map(Mutex::new).collect(),
@@ -219,16 +222,18 @@ where
     }
 
     fn shared<'a>(&'a self, batch: &Batch<'_, E>, known: &'a [E], wants_inputs: bool) -> Shared<'a, E> {
-        self.shared_of(batch, &Share::whole(batch.samples), known, wants_inputs)
+        Shared { prepared: &[], ..self.shared_of(batch, &Share::whole(batch.samples), known, wants_inputs) }
     }
 
-    /// The same for a share of a batch.
+    /// The same for a share of a batch in training, before which steps have prepared what they can.
     fn shared_of<'a>(&'a self, batch: &Batch<'_, E>, share: &Share<'_>, known: &'a [E], wants_inputs: bool) -> Shared<'a, E> {
         let Static { parameters, buffers, .. } = self;
         // Threads share out chunks, or what the steps of a chunk do.
         let threads = batch.is_shared_out.then_some(self.threads);
         let has_first = share.normalized_over().is_none() || share.samples.start == 0;
-        Shared { parameters, buffers, known, batch: batch.noise.map(|_| share.normalized()), has_first, wants_inputs, threads }
+        let prepared = if self.is_prepared(batch) { &self.prepared[..] } else { &[] };
+        let samples = batch.noise.map(|_| share.normalized());
+        Shared { parameters, buffers, known, prepared, batch: samples, has_first, wants_inputs, threads }
     }
 
     /// All chunks there and back; returns the loss. What is left is in the workspace, and in the parts.
@@ -263,6 +268,19 @@ where
         Ok(loss)
     }
 
+    /// Whether a batch has many chunks that read what steps have made of the parameters.
+    fn is_prepared(&self, batch: &Batch<'_, E>) -> bool {
+        self.plan.prepared > 0 && !batch.is_shared_out && batch.chunks() > 1
+    }
+
+    /// Makes it.
+    fn prepare(&mut self, batch: &Batch<'_, E>, wants_inputs: bool) {
+        if self.is_prepared(batch) {
+            self.prepared.grow(self.plan.prepared);
+            self.plan.prepare(self.threads, &self.parameters, wants_inputs, &mut self.prepared);
+        }
+    }
+
     /// How many segments a batch goes through before the last one.
     fn ahead(&self, batch: &Batch<'_, E>) -> usize {
         batch.noise.map_or(0, |_| self.plan.segments.len() - 1)
@@ -276,6 +294,7 @@ where
         self.workspace.grads.grow(batch.samples * grads);
         // A smaller batch may have more chunks, but no more than samples.
         self.workspace.shares.grow(batch.samples * self.plan.known);
+        self.prepare(batch, wants_inputs);
         let taped = self.in_memory(batch, |engine, at, known| {
             let ahead = &engine.plan.segments[..engine.ahead(batch)];
             for segment in ahead {

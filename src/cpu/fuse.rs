@@ -52,5 +52,18 @@ fn stack<E: Float>(nodes: Vec<Node<E>>) -> Vec<Node<E>> {
     }
     let numel = layers.last().map_or(0, |layer| layer.numel);
     let step = Box::new(Stack::new(levels, layers));
-    vec![Node { step, inputs, output, numel, saved: 0..0, params: begin..end, buffers, known: 0..0, stream, stage: None, is_deferred: false }]
+    vec![Node {
+        step,
+        inputs,
+        output,
+        numel,
+        saved: 0..0,
+        params: begin..end,
+        buffers,
+        known: 0..0,
+        prepared: 0..0,
+        stream,
+        stage: None,
+        is_deferred: false,
+    }]
 }

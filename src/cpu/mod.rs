@@ -20,6 +20,7 @@ mod pass;
 mod pieces;
 mod plan;
 mod pool;
+mod prepare;
 mod single;
 pub(crate) mod steps;
 mod stream;

@@ -14,6 +14,8 @@ pub(super) struct Shared<'a, E> {
     pub buffers: &'a [E],
     /// What steps know of the whole batch.
     pub known: &'a [E],
+    /// What steps have made of their parameters before it; empty if they have made nothing.
+    pub prepared: &'a [E],
     /// How many samples the batch has, when the network is being trained: then those steps go by it.
     pub batch: Option<usize>,
     /// Whether the first of the samples here are the first of those.
@@ -25,6 +27,10 @@ pub(super) struct Shared<'a, E> {
 }
 
 impl<'a, E> Shared<'a, E> {
+    fn prepared(&self, node: &Node<E>) -> &'a [E] {
+        if self.prepared.is_empty() { &[] } else { &self.prepared[node.prepared.clone()] }
+    }
+
     fn known(&self, node: &Node<E>, chunk: &Chunk<'_, E>) -> Option<Known<'a, E>> {
         let samples = self.batch.filter(|_| !node.known.is_empty())?;
         Some(Known { samples, numbers: &self.known[node.known.clone()], is_first: self.has_first && chunk.begin == 0 })
@@ -56,6 +62,7 @@ impl<E: Float> Plan<E> {
                 samples: chunk.samples,
                 inputs,
                 params: &shared.parameters[node.params.clone()],
+                prepared: shared.prepared(node),
                 buffers: &shared.buffers[node.buffers.clone()],
                 output,
                 saved,
@@ -138,6 +145,7 @@ impl<E: Float> Plan<E> {
                 output,
                 d_output,
                 params: &shared.parameters[node.params.clone()],
+                prepared: shared.prepared(node),
                 buffers: &shared.buffers[node.buffers.clone()],
                 d_params: if node.is_deferred { &mut [] } else { &mut gradients[node.params.clone()] },
                 d_inputs,

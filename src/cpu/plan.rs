@@ -47,6 +47,8 @@ pub(crate) struct Node<E> {
     pub buffers: Range<usize>,
     /// Where the numbers lie that it knows of the whole batch.
     pub known: Range<usize>,
+    /// Where the numbers lie that it makes of its parameters before a batch.
+    pub prepared: Range<usize>,
     /// Tells apart the random numbers of the layers.
     pub stream: u64,
     /// What it is to steps that take several layers at once.
@@ -108,6 +110,8 @@ pub(crate) struct Plan<E> {
     pub per_sample: [usize; 2],
     /// Numbers that steps know of the whole batch.
     pub known: usize,
+    /// Numbers that steps make of their parameters before a batch.
+    pub prepared: usize,
     /// Numbers of scratch space that the neediest step asks for.
     pub scratch: usize,
     /// All parameters, in blocks.
@@ -229,6 +233,7 @@ impl<E: Float> Planner<E> {
             params,
             buffers,
             known: 0..0,
+            prepared: 0..0,
             stream: self.stream,
             stage: None,
             is_deferred: false,
@@ -350,12 +355,13 @@ impl<E: Float> Planner<E> {
             }
         }
         written[output.id] = true;
-        let (mut data, mut grads, mut known) = (Space::default(), Space::default(), Space::default());
+        let [mut data, mut grads, mut known, mut prepared] = [const { Space(0) }; 4];
         let place = |(id, &numel): (usize, &usize)| Buffer { numel, data: (id > 0).then(|| data.take(numel).start), grad: grads.take(numel).start };
         let values: Vec<Buffer> = self.values.iter().enumerate().map(place).collect();
         for node in &mut self.nodes {
             node.saved = data.take(node.step.saved());
             node.known = known.take(node.step.whole_batch().map_or(0, |step| step.numbers()));
+            node.prepared = prepared.take(node.step.prepared());
         }
         defer(&mut self.nodes);
         let fitting = CACHE / ((data.0 + grads.0) * size_of::<E>()).max(1);
@@ -384,6 +390,7 @@ impl<E: Float> Planner<E> {
             layers: self.layers,
             per_sample: [data.0, grads.0],
             known: known.0,
+            prepared: prepared.0,
             params: self.at[0].end,
             buffers: self.at[1].end,
         }
@@ -467,7 +474,6 @@ fn widths(leaf: &Leaf) -> [usize; 2] {
 }
 
 /// How much of a memory has been handed out.
-#[derive(Default)]
 struct Space(usize);
 
 impl Space {

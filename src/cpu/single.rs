@@ -42,7 +42,8 @@ impl<E: Float> Single<E> {
     pub(crate) fn run(&mut self, inputs: &[E], outputs: &mut [E]) {
         let Network { plan, parameters, buffers } = &*self.shared;
         let chunk = Chunk { inputs, samples: 1, begin: 0, room: 1, noise: None };
-        let shared = Shared { parameters, buffers, known: &[], batch: None, has_first: true, wants_inputs: false, threads: Some(self.threads) };
+        let shared =
+            Shared { parameters, buffers, known: &[], prepared: &[], batch: None, has_first: true, wants_inputs: false, threads: Some(self.threads) };
         let data = Storage::new(&mut self.data);
         // SAFETY: the data are this function's.
         unsafe {

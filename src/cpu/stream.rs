@@ -31,7 +31,7 @@ impl<E: Float> Streaming<E> {
     pub(crate) fn next(&mut self, inputs: &[E]) -> &[E] {
         let chunk = Chunk { inputs, samples: 1, begin: 0, room: 1, noise: None };
         let State { parameters, buffers } = &self.state;
-        let shared = Shared { parameters, buffers, known: &[], batch: None, has_first: true, wants_inputs: false, threads: None };
+        let shared = Shared { parameters, buffers, known: &[], prepared: &[], batch: None, has_first: true, wants_inputs: false, threads: None };
         // SAFETY: the data are this function's.
         unsafe { self.plan.forward(0..self.plan.nodes.len(), shared, &chunk, Storage::new(&mut self.data), &mut self.scratch) };
         for carried in &self.plan.carried {

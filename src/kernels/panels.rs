@@ -37,6 +37,12 @@ impl<'a, E: Element> Panels<'a, E> {
         Panels { numbers: to, k, n }
     }
 
+    /// Those that [`Panels::copy`] has made.
+    pub(crate) fn made(numbers: &'a [E], [k, n]: [usize; 2]) -> Self {
+        assert!(numbers.len() == k * n, "a copy of {k} x {n}");
+        Panels { numbers, k, n }
+    }
+
     /// How many columns there are.
     pub(crate) fn columns(&self) -> usize {
         self.n

@@ -4,9 +4,13 @@ use super::wide::{wide, wide_affine};
 use super::{Backward, Deferred, Forward, Step};
 use crate::float::Float;
 use crate::kernels::gemm::{Mat, Size, gemm};
+use crate::kernels::panels::Panels;
 use crate::kernels::sum::{add_columns, add_rows};
 use crate::learn::RankOne;
 use core::ops::Range;
+
+/// How many rows a sample has so that a copy of the weight pays.
+const MANY: usize = 16;
 
 /// `y = x Wᵀ + b` on every row.
 pub(crate) struct Dense {
@@ -36,11 +40,32 @@ impl Dense {
 }
 
 impl<E: Float> Step<E> for Dense {
+    /// The weight as both ways read it, where chunks have so many rows that they would copy it.
+    fn prepared(&self) -> usize {
+        if self.rows_per_sample < MANY { 0 } else { 2 * self.inputs * self.outputs }
+    }
+
+    fn prepare(&self, params: &[E], goes_back: bool, prepared: &mut [E]) {
+        if prepared.is_empty() {
+            return;
+        }
+        let (inputs, outputs, weight) = (self.inputs, self.outputs, &params[self.weight()]);
+        let (forward, back) = prepared.split_at_mut(weight.len());
+        Panels::copy(Mat::rows(weight, inputs).transposed(), [inputs, outputs], forward);
+        if goes_back {
+            Panels::copy(Mat::rows(weight, inputs), [outputs, inputs], back);
+        }
+    }
+
     fn forward(&self, at: Forward<'_, E>) {
         let (rows, inputs, outputs) = (at.samples * self.rows_per_sample, self.inputs, self.outputs);
-        let weight = &at.params[self.weight()];
+        let (weight, bias, x) = (&at.params[self.weight()], &at.params[self.bias()], Mat::rows(at.input(), inputs));
+        if !at.prepared.is_empty() {
+            let panels = Panels::made(&at.prepared[..weight.len()], [inputs, outputs]);
+            return panels.multiply(rows, x, bias, false, at.output);
+        }
         let size = Size { m: rows, n: outputs, k: inputs };
-        wide_affine(at.threads, size, Mat::rows(at.input(), inputs), Mat::rows(weight, inputs).transposed(), &at.params[self.bias()], at.output);
+        wide_affine(at.threads, size, x, Mat::rows(weight, inputs).transposed(), bias, at.output);
     }
 
     fn backward(&self, mut at: Backward<'_, E>) {
@@ -51,14 +76,19 @@ impl<E: Float> Step<E> for Dense {
             add_rows(at.d_output, &mut at.d_params[self.bias()]);
         }
         if let Some(dx) = at.d_input() {
-            let (dy, weight) = (Mat::rows(at.d_output, outputs), Mat::rows(&at.params[self.weight()], inputs));
+            let (dy, weight) = (Mat::rows(at.d_output, outputs), &at.params[self.weight()]);
+            if !at.prepared.is_empty() {
+                let panels = Panels::made(&at.prepared[weight.len()..], [outputs, inputs]);
+                return panels.multiply(rows, dy, &[], dx.add, dx.to);
+            }
+            let weight = Mat::rows(weight, inputs);
             wide(at.threads, Size { m: rows, n: inputs, k: outputs }, dy, weight, dx.add, dx.to);
         }
     }
 
     /// So that a weight is read as often as it is worth: where each sample has many rows, the weight is copied for them.
     fn efficient(&self) -> usize {
-        if self.rows_per_sample < 16 { 16usize.div_ceil(self.rows_per_sample) } else { 128usize.div_ceil(self.rows_per_sample) }
+        if self.rows_per_sample < MANY { MANY.div_ceil(self.rows_per_sample) } else { 128usize.div_ceil(self.rows_per_sample) }
     }
 
     fn is_shared_out(&self) -> bool {
@@ -76,7 +106,7 @@ impl<E: Float> Step<E> for Dense {
 
 impl<E: Float> Deferred<E> for Dense {
     fn row(&self, first: usize) -> usize {
-        if self.weight().contains(&first) { self.inputs } else { 128usize.div_ceil(self.rows_per_sample) }
+        if self.weight().contains(&first) { self.inputs } else { 1 }
     }
 
     fn gradients(&self, params: Range<usize>, input: &[E], d_output: &[E], gradients: &mut [E]) {

@@ -78,6 +78,14 @@ pub(crate) trait Step<E>: Send + Sync {
         None
     }
 
+    /// How many numbers the step makes of its layer's parameters before a batch of many chunks.
+    fn prepared(&self) -> usize {
+        0
+    }
+
+    /// Makes them; those for the way back only if the gradient of an input is wanted.
+    fn prepare(&self, _params: &[E], _goes_back: bool, _prepared: &mut [E]) {}
+
     /// Writes the output.
     fn forward(&self, at: Forward<'_, E>);
 
@@ -150,6 +158,8 @@ pub(crate) struct Forward<'a, E> {
     /// The inputs; most steps have one.
     pub inputs: [&'a [E]; MAX_INPUTS],
     pub params: &'a [E],
+    /// What the step has made of them, if it has.
+    pub prepared: &'a [E],
     pub buffers: &'a [E],
     pub output: &'a mut [E],
     pub saved: &'a mut [E],
@@ -181,6 +191,8 @@ pub(crate) struct Backward<'a, E> {
     pub output: &'a [E],
     pub d_output: &'a [E],
     pub params: &'a [E],
+    /// What the step has made of them, if it has.
+    pub prepared: &'a [E],
     pub buffers: &'a [E],
     /// Empty where they are deferred.
     pub d_params: &'a mut [E],

@@ -151,6 +151,9 @@ pub(crate) trait Lanes<E>: Copy {
     /// Says that the numbers about there, if there are any, will be read soon.
     unsafe fn prefetch(from: *const E);
 
+    /// Says that they will be read at once.
+    unsafe fn prefetch_near(from: *const E);
+
     /// Copies `LEN` rows of `LEN` numbers, which lie `row` apart, to as many columns: what they become lies `col` apart.
     unsafe fn transpose(from: *const E, row: usize, to: *mut E, col: usize);
 }
@@ -351,6 +354,9 @@ impl<E: Exp> Lanes<E> for Plain<E> {
 
     #[inline(always)]
     unsafe fn prefetch(_: *const E) {}
+
+    #[inline(always)]
+    unsafe fn prefetch_near(_: *const E) {}
 
     #[inline(always)]
     unsafe fn transpose(from: *const E, row: usize, to: *mut E, col: usize) {

@@ -354,6 +354,12 @@ macro_rules! lanes {
             }
 
             #[inline(always)]
+            unsafe fn prefetch_near(from: *const $Float) {
+                // SAFETY: as above.
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+            }
+
+            #[inline(always)]
             unsafe fn transpose($from: *const $Float, $row: usize, $to: *mut $Float, $col: usize) {
                 // SAFETY: as for `splat`, and there are so many rows of numbers behind both pointers.
                 unsafe { $transpose }
