@@ -59,7 +59,7 @@ impl ByTap {
         let [framed_x, framed_y, panels, by_tap, turned] = cut(scratch, self.spaces());
         let [of_x, of_y] = [inputs * self.frame.image[0] * self.frame.image[1], outputs * self.windows[0] * self.windows[1]];
         for (i, (x, y)) in x.chunks_exact(of_x).zip(y.chunks_exact(of_y)).enumerate() {
-            self.frame.fill(x, framed_x);
+            self.frame.fill_numbers(x, framed_x);
             self.spread_rows(y, framed_y);
             let y = Mat { data: &*framed_y, row: 1, col: self.run }; // [run, O]
             let y = Panels::copy(y, [self.run, outputs], panels);

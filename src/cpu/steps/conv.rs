@@ -197,7 +197,7 @@ fn some_rows<'a, E>(filter: Filter, [first, rows]: [usize; 2], weight: &'a [E], 
 /// Images in their frames: in `scratch`, or where they are.
 fn framed<'a, E: Float>(frame: &Frame, copies: bool, images: &'a [E], scratch: &'a mut [E]) -> Planes<&'a [E]> {
     if copies {
-        frame.fill(images, scratch);
+        frame.fill_numbers(images, scratch);
     }
     Planes { data: if copies { scratch } else { images }, plane: frame.plane() }
 }

@@ -160,8 +160,9 @@ impl Level {
         let (framed, rest) = scratch.split_at_mut(self.spaces()[0] * lanes);
         let (x, plane) = (in_frame(&self.back.frame, x, framed), self.back.frame.plane() * lanes);
         let (d_sums, rest) = rest.split_at_mut(self.spaces()[2] * lanes);
-        d_sums.fill(E::zero());
         let frame = &self.d_frame;
+        // What is around the pools: they are written as a whole.
+        frame.clear_around([height * self.pool[0], width * self.pool[1]], lanes, d_sums);
         for (channel, d_sums) in d_sums.chunks_exact_mut(frame.plane() * lanes).enumerate() {
             for row in 0..height {
                 let at = (channel * height + row) * width * lanes..;

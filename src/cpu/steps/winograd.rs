@@ -105,7 +105,7 @@ impl Quick {
         let (piece, room) = (piece(self.filter.rows, threads), Storage::new(room));
         let of_piece = self.room::<E>(piece);
         for (x, y) in samples {
-            self.squares.frame.fill(x, framed);
+            self.squares.frame.fill_numbers(x, framed);
             for (group, y) in y.chunks_exact_mut(of_group).enumerate() {
                 in_pieces(threads.unwrap_or(1), y, piece * self.planes[1], &|first, y| {
                     let first = first / self.planes[1];
@@ -207,7 +207,7 @@ impl QuickBack {
         framed[self.groups * channels * self.planes[0]..].fill(E::zero());
         let samples = x.chunks_exact(self.groups * channels * height * width).zip(dy.chunks_exact(self.groups * rows * self.planes[1]));
         for (i, (x, dy)) in samples.enumerate() {
-            self.squares.frame.fill(x, framed);
+            self.squares.frame.fill_numbers(x, framed);
             let groups = gradients.chunks_exact_mut(of_group).zip(dy.chunks_exact(rows * self.planes[1]));
             for (group, (gradients, dy)) in groups.enumerate() {
                 let x = Planes { data: &framed[group * channels * self.planes[0]..], plane: self.planes[0] };
