@@ -83,7 +83,7 @@ pub(crate) trait Step<E>: Send + Sync {
         0
     }
 
-    /// Makes them; those for the way back only if the gradient of an input is wanted.
+    /// Makes them; those that nothing but the gradient of an input needs, only if one is wanted.
     fn prepare(&self, _params: &[E], _goes_back: bool, _prepared: &mut [E]) {}
 
     /// Writes the output.

@@ -201,7 +201,7 @@ impl<C: Cell<G, S, K>, const G: usize, const S: usize, const K: usize> Scan<C, G
         let [x, d_gates, d_r, d_states, d_h, hh_panels] = cut(at.scratch, self.spaces_back(samples));
 
         self.begin_back(direction, at.d_output, d_states);
-        let hh = Recurrent::new(self.copies(samples), Mat::rows(hh, hidden), [G * hidden, hidden], hh_panels);
+        let hh = Recurrent::new(self.copies(samples), Mat::rows(hh, hidden), [G * hidden, hidden], &mut *hh_panels);
         for step in (0..self.steps).rev() {
             if self.has_sequence {
                 self.add_output([direction, step], &at.inputs, at.d_output, d_states);
@@ -232,8 +232,17 @@ impl<C: Cell<G, S, K>, const G: usize, const S: usize, const K: usize> Scan<C, G
         let of_inputs = Size { m: G * hidden, n: self.inputs, k: rows };
         wide(at.threads, of_inputs, d_gates.transposed(), Mat::rows(x, self.inputs), true, &mut at.d_params[d_ih]);
         wide(at.threads, Size { m: G * hidden, n: hidden, k: rows }, d_r.transposed(), before, true, &mut at.d_params[d_hh]);
-        add_rows(d_gates.data, &mut at.d_params[d_bias_ih]);
-        add_rows(d_r.data, &mut at.d_params[d_bias_hh]);
+        if C::GATES_SEE_SUMS && self.bias {
+            // Both biases are added to the same sums.
+            let d_bias = &mut hh_panels[..G * hidden];
+            d_bias.fill(E::zero());
+            add_rows(d_gates.data, d_bias);
+            add_rows(d_bias, &mut at.d_params[d_bias_ih]);
+            add_rows(d_bias, &mut at.d_params[d_bias_hh]);
+        } else {
+            add_rows(d_gates.data, &mut at.d_params[d_bias_ih]);
+            add_rows(d_r.data, &mut at.d_params[d_bias_hh]);
+        }
 
         if at.d_inputs[0].is_some() {
             wide(at.threads, Size { m: rows, n: self.inputs, k: G * hidden }, d_gates, Mat::rows(ih, self.inputs), false, x);
