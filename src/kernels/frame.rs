@@ -217,7 +217,8 @@ mod tests {
                 for (row, column) in (0..size[0]).flat_map(|row| (0..size[1]).map(move |column| (row, column))) {
                     let [y, x] = [row as isize + begin[0], column as isize + begin[1]];
                     let inside = (0..seen[0] as isize).contains(&y) && (0..seen[1] as isize).contains(&x);
-                    prop_assert!(if inside { is_left(plane, row, column) } else { is_clear(plane, row, column) });
+                    let is_right = if inside { is_left(plane, row, column) } else { is_clear(plane, row, column) };
+                    prop_assert!(is_right, "at row {}, column {}", row, column);
                 }
             }
         }
