@@ -4,6 +4,7 @@
 //! - `fuse`: several steps as one, where that is faster.
 //! - `steps`: what the steps do, forward and backward, on the slices that they are given.
 //! - `batch`: how a batch is cut into parts and chunks, which depend on the batch alone and never on the number of threads.
+//! - `prepare`: what steps make of their parameters before a batch of many chunks.
 //! - `pass`: the way of one chunk through the steps, there and back.
 //! - `engine`: runs a plan over a batch, segment by segment where steps look at the whole of it.
 //! - `together`: what ranks sum while others of their gradients are still computed.
