@@ -158,7 +158,7 @@ impl<E: Float, V: Lanes<E>> Numbers for Register<E, V> {
 
     #[inline(always)]
     fn all(x: E) -> Self {
-        // SAFETY: formulas are computed where there are registers already.
+        // SAFETY: kinds of registers are named in kernels alone, which are run with those that the processor has.
         unsafe { Register::new(V::splat(x)) }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! - this file: what all of them have in common, as data, and how they are stacked;
 //! - `rnn`, `lstm`, `gru`: a cell each, its gates forward and back;
-//! - `scan`: the walk over time on the CPU; `taped`: the same in dfdx operations; `symbolic`: the same in ONNX nodes;
+//! - `scan`: the walk over time on the CPU; `units`: one step of it; `taped`: the same in dfdx operations; `symbolic`: the same in ONNX nodes;
 //! - `wrap`: both directions, states given and returned, the last step alone.
 
 mod gru;
@@ -11,6 +11,7 @@ mod rnn;
 mod scan;
 mod symbolic;
 mod taped;
+mod units;
 mod wrap;
 
 pub use gru::Gru;
