@@ -70,14 +70,22 @@ pub type Flat<E, D, T = dfdx::tensor::NoneTape> = Tensor<(usize,), E, D, T>;
 pub type TapedScalar<E, D> = Tensor<Rank0, E, D, OwnedTape<E, D>>;
 
 /// What is to be made small, bound to the targets of a batch.
-pub trait Objective<E: Float, D: Device<E>>: Sync {
-    /// Whether [`Objective::part`] works, so that no tape is needed.
-    fn is_fused(&self) -> bool;
+pub enum Objective<'a, E: Float, D: Device<E>> {
+    /// In plain numbers, some samples at a time.
+    ByParts(&'a dyn ByParts<E>),
+    /// In dfdx operations, the whole batch at once.
+    OnTape(&'a dyn OnTape<E, D>),
+}
 
+/// A loss that is a sum over the samples of a batch, with a gradient of its own.
+pub trait ByParts<E>: Sync {
     /// The share that some samples of the batch have in the loss; writes the gradient of the loss with respect to their
     /// outputs.
     fn part(&self, samples: Range<usize>, outputs: &[E], d_outputs: &mut [E]) -> E;
+}
 
+/// A loss that dfdx differentiates.
+pub trait OnTape<E: Float, D: Device<E>>: Sync {
     /// The loss of the whole batch in dfdx operations.
     ///
     /// # Errors
@@ -204,6 +212,9 @@ pub trait Engine<E: Float, D: Device<E>>: Sized {
     /// Those of the device.
     fn attention(&self, inputs: Flat<E, D>, samples: usize) -> Result<Vec<AttentionMap<E>>, Error>;
 
+    /// A loss that can be had either way, in the way that this engine wants it: the other one is not even compiled.
+    fn objective<'a>(loss: &'a (impl ByParts<E> + OnTape<E, D>)) -> Objective<'a, E, D>;
+
     /// One step of an optimizer; returns the loss before it. With noise the network is being trained: it drops numbers, and
     /// normalises by the statistics of the batch.
     ///
@@ -214,7 +225,7 @@ pub trait Engine<E: Float, D: Device<E>>: Sized {
         inputs: &[E],
         samples: usize,
         noise: Option<Noise>,
-        objective: &dyn Objective<E, D>,
+        objective: Objective<'_, E, D>,
         optimizer: &mut dyn Optimizer<E>,
     ) -> Result<E, Error> {
         self.train_share(inputs, &Share::whole(samples), noise, objective, optimizer)
@@ -230,7 +241,7 @@ pub trait Engine<E: Float, D: Device<E>>: Sized {
         inputs: &[E],
         share: &Share<'_>,
         noise: Option<Noise>,
-        objective: &dyn Objective<E, D>,
+        objective: Objective<'_, E, D>,
         optimizer: &mut dyn Optimizer<E>,
     ) -> Result<E, Error>;
 
@@ -238,7 +249,7 @@ pub trait Engine<E: Float, D: Device<E>>: Sized {
     ///
     /// # Errors
     /// Those of the device.
-    fn gradients(&mut self, inputs: &[E], samples: usize, noise: Option<Noise>, objective: &dyn Objective<E, D>) -> Result<Gradients<E>, Error>;
+    fn gradients(&mut self, inputs: &[E], samples: usize, noise: Option<Noise>, objective: Objective<'_, E, D>) -> Result<Gradients<E>, Error>;
 
     /// How many threads to use at most; engines that do not run on threads of this process take no notice.
     fn set_threads(&mut self, threads: usize) {

@@ -1,15 +1,13 @@
 //! Gradients against central differences.
 
 use crate::cpu::Static;
-use crate::engine::{Architecture, Engine, Flat, Gradients, Objective, State, TapedScalar};
+use crate::engine::{Architecture, ByParts, Engine, Gradients, Objective, State};
 use crate::error::Error;
 use crate::noise::Noise;
 use crate::portable::Portable;
 use crate::types::{Dims, NamedParam, Network, Parts, Slot, buffers, check, parameters};
 use core::ops::Range;
-use dfdx::prelude::{SumTo, TryMul};
-use dfdx::tensor::{Cpu, OwnedTape};
-use dfdx::tensor_ops::Device;
+use dfdx::tensor::Cpu;
 
 /// Checks the gradients of a network, in `f64`: those of both lowerings, for every parameter and every input number,
 /// against central differences of a random weighted sum of the outputs.
@@ -119,21 +117,12 @@ struct WeightedSum {
     weights: Vec<f64>,
 }
 
-impl<D: Device<f64>> Objective<f64, D> for WeightedSum {
-    fn is_fused(&self) -> bool {
-        true
-    }
-
+impl ByParts<f64> for WeightedSum {
     fn part(&self, samples: Range<usize>, outputs: &[f64], d_outputs: &mut [f64]) -> f64 {
         let width = self.weights.len() / SAMPLES;
         let weights = &self.weights[samples.start * width..samples.end * width];
         d_outputs.copy_from_slice(weights);
         outputs.iter().zip(weights).map(|(y, w)| y * w).sum()
-    }
-
-    fn taped(&self, outputs: Flat<f64, D, OwnedTape<f64, D>>) -> Result<TapedScalar<f64, D>, D::Err> {
-        let weights = outputs.device().try_tensor_from_vec(self.weights.clone(), (self.weights.len(),))?;
-        outputs.try_mul(weights)?.try_sum()
     }
 }
 
@@ -165,7 +154,7 @@ impl<G: Engine<f64, Cpu>> Check<'_, G> {
     }
 
     fn gradients(&mut self, inputs: &[f64]) -> Result<Gradients<f64>, Error> {
-        self.engine.gradients(inputs, SAMPLES, Some(self.subject.noise), self.weights)
+        self.engine.gradients(inputs, SAMPLES, Some(self.subject.noise), Objective::ByParts(self.weights))
     }
 
     /// Central differences of the loss with respect to each number that can be moved; with respect to others it is 0.

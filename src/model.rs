@@ -2,7 +2,7 @@
 
 use crate::cpu::Observe;
 use crate::data::{Dataset, MiniBatch, Target};
-use crate::engine::{Architecture, AttentionMap, Backend, Engine, Flat, Gradients, State, TapedScalar};
+use crate::engine::{Architecture, AttentionMap, Backend, Engine, Flat, Gradients, Objective, State, TapedScalar};
 use crate::error::Error;
 use crate::float::Float;
 use crate::group::{Alone, Share};
@@ -250,7 +250,7 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
     ) -> Result<E, Error> {
         let objective = Bound::<L, N::Output, T, E>::share(loss, batch.targets(), batch.len(), share.batch);
         let noise = self.next_noise();
-        self.engine.train_share(batch.inputs(), share, noise, &objective, optimizer)
+        self.engine.train_share(batch.inputs(), share, noise, G::objective(&objective), optimizer)
     }
 
     /// One step of an optimizer on a loss of one's own, written in dfdx operations on the output, which is on a tape.
@@ -283,7 +283,7 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
         not_empty(batch)?;
         let objective = ByTape { loss: &loss, samples: batch.len(), output: PhantomData::<fn() -> N::Output> };
         let noise = self.next_noise();
-        self.engine.train(batch.inputs(), batch.len(), noise, &objective, optimizer)
+        self.engine.train(batch.inputs(), batch.len(), noise, Objective::OnTape(&objective), optimizer)
     }
 
     /// The loss of a batch and all its gradients, as the next step of training would see them; the model stays as it is.
@@ -293,7 +293,7 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
     pub fn gradients<T: Target, L: Loss<N::Output, T>>(&mut self, batch: &MiniBatch<N::Input, T, E>, loss: &L) -> Result<Gradients<E>, Error> {
         not_empty(batch)?;
         let objective = Bound::<L, N::Output, T, E>::new(loss, batch.targets(), batch.len());
-        self.engine.gradients(batch.inputs(), batch.len(), Some(self.noise.split(self.steps + 1)), &objective)
+        self.engine.gradients(batch.inputs(), batch.len(), Some(self.noise.split(self.steps + 1)), G::objective(&objective))
     }
 
     /// Signals and gradients of a batch, layer by layer, as the next step of training would see them; the model stays as it is.

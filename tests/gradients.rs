@@ -9,7 +9,7 @@ use dfdx::tensor::{Cpu, OwnedTape};
 use dfdx::tensor_ops::Device;
 use every_layer::{Jitter, each_layer, each_network, missing};
 use formwork::cpu::Static;
-use formwork::engine::{Architecture, Engine, Flat, Objective, State, TapedScalar};
+use formwork::engine::{Architecture, ByParts, Engine, Flat, Objective, OnTape, State, TapedScalar};
 use formwork::gradient_check;
 use formwork::layers::custom::*;
 use formwork::layers::filter::*;
@@ -65,18 +65,22 @@ struct WeightedMean<E> {
     on_tape: bool,
 }
 
-impl<E: Float, D: Device<E>> Objective<E, D> for WeightedMean<E> {
-    fn is_fused(&self) -> bool {
-        !self.on_tape
+impl<E: Float> WeightedMean<E> {
+    fn objective<D: Device<E>>(&self) -> Objective<'_, E, D> {
+        if self.on_tape { Objective::OnTape(self) } else { Objective::ByParts(self) }
     }
+}
 
+impl<E: Float> ByParts<E> for WeightedMean<E> {
     fn part(&self, samples: Range<usize>, outputs: &[E], d_outputs: &mut [E]) -> E {
         let (width, scale) = (self.weights.len() / self.samples, E::one() / E::of(self.weights.len() as f64));
         let weights = &self.weights[samples.start * width..samples.end * width];
         d_outputs.iter_mut().zip(weights).for_each(|(d, &w)| *d = w * scale);
         outputs.iter().zip(weights).fold(E::zero(), |sum, (&y, &w)| sum + y * w * scale)
     }
+}
 
+impl<E: Float, D: Device<E>> OnTape<E, D> for WeightedMean<E> {
     fn taped(&self, outputs: Flat<E, D, OwnedTape<E, D>>) -> Result<TapedScalar<E, D>, D::Err> {
         let weights = outputs.device().try_tensor_from_vec(self.weights.clone(), (self.weights.len(),))?;
         outputs.try_mul(weights)?.try_mul(E::one() / E::of(self.weights.len() as f64))?.try_sum()
@@ -156,14 +160,14 @@ where
     let noise = formwork::Noise::new(4);
     for (on_tape, noise) in [(false, None), (false, Some(noise)), (true, Some(noise))] {
         let objective = WeightedMean { samples, weights: random(2, samples * network.output.numel()), on_tape };
-        let a = fixed.gradients(&inputs, samples, noise, &objective).unwrap();
-        let b = portable.gradients(&inputs, samples, noise, &objective).unwrap();
+        let a = fixed.gradients(&inputs, samples, noise, objective.objective()).unwrap();
+        let b = portable.gradients(&inputs, samples, noise, objective.objective()).unwrap();
         close(&[a.loss], &[b.loss], tolerance);
         close(&a.inputs, &b.inputs, tolerance);
         close(&a.parameters, &b.parameters, tolerance);
         // The next round sees the parameters and buffers that this one leaves.
-        let a = fixed.train(&inputs, samples, noise, &objective, &mut Sgd::new(0.1)).unwrap();
-        let b = portable.train(&inputs, samples, noise, &objective, &mut Sgd::new(0.1)).unwrap();
+        let a = fixed.train(&inputs, samples, noise, objective.objective(), &mut Sgd::new(0.1)).unwrap();
+        let b = portable.train(&inputs, samples, noise, objective.objective(), &mut Sgd::new(0.1)).unwrap();
         close(&[a], &[b], tolerance);
         close(&fixed.parameters(), &portable.parameters(), tolerance);
         close(&fixed.buffers(), &portable.buffers(), tolerance);

@@ -9,7 +9,7 @@ use super::pool::{Pool, available};
 use super::steps::Deferred;
 use super::together::{GradientPart, Meanwhile};
 use super::whole_batch::Way;
-use crate::engine::{Architecture, AttentionMap, Engine, Flat, Gradients, Objective, State};
+use crate::engine::{Architecture, AttentionMap, ByParts, Engine, Flat, Gradients, Objective, OnTape, State};
 use crate::error::Error;
 use crate::float::{Float, OnDemand};
 use crate::group::{Ranks, Share};
@@ -237,7 +237,7 @@ where
     }
 
     /// All chunks there and back; returns the loss. What is left is in the workspace, and in the parts.
-    fn differentiate(&mut self, batch: &Batch<'_, E>, share: &Share<'_>, objective: &dyn Objective<E, Cpu>, wants_inputs: bool) -> Result<E, Error> {
+    fn differentiate(&mut self, batch: &Batch<'_, E>, share: &Share<'_>, objective: Objective<'_, E, Cpu>, wants_inputs: bool) -> Result<E, Error> {
         let loss = self.there(batch, share, objective, wants_inputs)?;
         (0..self.ahead(batch)).rev().for_each(|i| self.back_through(batch, share, i, wants_inputs, None));
         Ok(loss)
@@ -250,7 +250,7 @@ where
         batch: &Batch<'_, E>,
         share: &Share<'_>,
         ranks: Ranks<'_>,
-        objective: &dyn Objective<E, Cpu>,
+        objective: Objective<'_, E, Cpu>,
     ) -> Result<E, Error> {
         let loss = self.there(batch, share, objective, false)?;
         let (mut gradients, parts) = (core::mem::take(&mut self.gradients), core::mem::take(&mut self.plan.gradients));
@@ -288,7 +288,7 @@ where
 
     /// All chunks go through a segment, then all through the next; the last segment they go through there and back, each while its
     /// numbers are still in the cache. Without steps that look at the whole batch there is no other. Returns the loss.
-    fn there(&mut self, batch: &Batch<'_, E>, share: &Share<'_>, objective: &dyn Objective<E, Cpu>, wants_inputs: bool) -> Result<E, Error> {
+    fn there(&mut self, batch: &Batch<'_, E>, share: &Share<'_>, objective: Objective<'_, E, Cpu>, wants_inputs: bool) -> Result<E, Error> {
         let [data, grads] = self.plan.per_sample;
         self.workspace.data.grow(batch.samples * data);
         self.workspace.grads.grow(batch.samples * grads);
@@ -339,43 +339,47 @@ where
     }
 
     /// The last segment forward, the loss, and the segment back.
-    fn turn(&self, at: InMemory<'_, E>, segment: &Segment, objective: &dyn Objective<E, Cpu>, shared: Shared<'_, E>) -> Result<Option<E>, Error> {
+    fn turn(&self, at: InMemory<'_, E>, segment: &Segment, objective: Objective<'_, E, Cpu>, shared: Shared<'_, E>) -> Result<Option<E>, Error> {
         let output = self.plan.output;
         for part in &self.parts[..at.batch.parts()] {
             let part = &mut *lock(part);
             self.plan.blocks.iter().filter(|block| block.node.is_none()).for_each(|block| part.gradients[block.params.clone()].fill(E::zero()));
             part.loss = E::zero();
         }
-        if objective.is_fused() {
-            // SAFETY: a chunk is one thread's, and the gradient of the output has a place of its own.
-            self.for_each_chunk(at, &|at| unsafe {
-                self.plan.forward(segment.nodes.clone(), shared, &at.chunk, at.memory.data, at.scratch);
-                let d_outputs = at.memory.grads.write(self.plan.gradient(output, &at.chunk));
-                let outputs = self.plan.value(output, &at.chunk, at.memory.data);
-                *at.loss += self.loss(objective, at.samples.clone(), (outputs, d_outputs), shared.threads);
-                self.plan.clear_dead_ends(&at.chunk, at.memory.grads);
-                self.back(segment, shared, at);
-            });
-            return Ok(None);
+        match objective {
+            Objective::ByParts(objective) => {
+                // SAFETY: a chunk is one thread's, and the gradient of the output has a place of its own.
+                self.for_each_chunk(at, &|at| unsafe {
+                    self.plan.forward(segment.nodes.clone(), shared, &at.chunk, at.memory.data, at.scratch);
+                    let d_outputs = at.memory.grads.write(self.plan.gradient(output, &at.chunk));
+                    let outputs = self.plan.value(output, &at.chunk, at.memory.data);
+                    *at.loss += self.loss(objective, at.samples.clone(), (outputs, d_outputs), shared.threads);
+                    self.plan.clear_dead_ends(&at.chunk, at.memory.grads);
+                    self.back(segment, shared, at);
+                });
+                Ok(None)
+            }
+            Objective::OnTape(objective) => {
+                // SAFETY: as above.
+                self.for_each_chunk(at, &|at| unsafe { self.plan.forward(segment.nodes.clone(), shared, &at.chunk, at.memory.data, at.scratch) });
+                // SAFETY: no thread is at work.
+                let outputs = unsafe { self.whole(at, output).0 };
+                let (loss, d_outputs) = on_tape(objective, outputs.to_vec())?;
+                let width = d_outputs.len() / at.batch.samples;
+                // SAFETY: as above.
+                self.for_each_chunk(at, &|at| unsafe {
+                    let to = at.memory.grads.write(self.plan.gradient(output, &at.chunk));
+                    to.copy_from_slice(&d_outputs[at.samples.start * width..at.samples.end * width]);
+                    self.plan.clear_dead_ends(&at.chunk, at.memory.grads);
+                    self.back(segment, shared, at);
+                });
+                Ok(Some(loss))
+            }
         }
-        // SAFETY: as above.
-        self.for_each_chunk(at, &|at| unsafe { self.plan.forward(segment.nodes.clone(), shared, &at.chunk, at.memory.data, at.scratch) });
-        // SAFETY: no thread is at work.
-        let outputs = unsafe { self.whole(at, output).0 };
-        let (loss, d_outputs) = on_tape(objective, outputs.to_vec())?;
-        let width = d_outputs.len() / at.batch.samples;
-        // SAFETY: as above.
-        self.for_each_chunk(at, &|at| unsafe {
-            let to = at.memory.grads.write(self.plan.gradient(output, &at.chunk));
-            to.copy_from_slice(&d_outputs[at.samples.start * width..at.samples.end * width]);
-            self.plan.clear_dead_ends(&at.chunk, at.memory.grads);
-            self.back(segment, shared, at);
-        });
-        Ok(Some(loss))
     }
 
     /// The share of a chunk's samples in the loss, and its gradient.
-    fn loss(&self, objective: &dyn Objective<E, Cpu>, samples: Range<usize>, (outputs, d_outputs): (&[E], &mut [E]), threads: Option<usize>) -> E {
+    fn loss(&self, objective: &dyn ByParts<E>, samples: Range<usize>, (outputs, d_outputs): (&[E], &mut [E]), threads: Option<usize>) -> E {
         /// How many samples are worth waking a thread.
         const PIECE: usize = 64;
         let (count, mut losses) = (samples.len(), [E::zero(); SHARED / PIECE]);
@@ -539,7 +543,7 @@ where
 }
 
 /// The loss of some outputs on dfdx's tape, and its gradient with respect to them.
-fn on_tape<E: Float>(objective: &dyn Objective<E, Cpu>, outputs: Vec<E>) -> Result<(E, Vec<E>), Error>
+fn on_tape<E: Float>(objective: &dyn OnTape<E, Cpu>, outputs: Vec<E>) -> Result<(E, Vec<E>), Error>
 where
     Cpu: Device<E>,
 {
@@ -565,7 +569,7 @@ pub trait Observe: Float {
         state: State<Self>,
         batch: (&[Self], usize),
         noise: Noise,
-        objective: &dyn Objective<Self, Self::Host>,
+        objective: &dyn ByParts<Self>,
     ) -> Result<Statistics, Error>;
 }
 
@@ -614,12 +618,16 @@ macro_rules! engine {
                 Ok(self.attention(&self.batch(numbers(inputs, &mut Aligned::zeros(0))?, samples, None)))
             }
 
+            fn objective<'a>(loss: &'a (impl ByParts<$E> + OnTape<$E, Cpu>)) -> Objective<'a, $E, Cpu> {
+                Objective::ByParts(loss)
+            }
+
             fn train_share(
                 &mut self,
                 inputs: &[$E],
                 share: &Share<'_>,
                 noise: Option<Noise>,
-                objective: &dyn Objective<$E, Cpu>,
+                objective: Objective<'_, $E, Cpu>,
                 optimizer: &mut dyn Optimizer<$E>,
             ) -> Result<$E, Error> {
                 let batch = self.batch(inputs, share.len(), noise).behind(share.samples.start);
@@ -649,7 +657,7 @@ macro_rules! engine {
                 inputs: &[$E],
                 samples: usize,
                 noise: Option<Noise>,
-                objective: &dyn Objective<$E, Cpu>,
+                objective: Objective<'_, $E, Cpu>,
             ) -> Result<Gradients<$E>, Error> {
                 let batch = self.batch(inputs, samples, noise);
                 let loss = self.differentiate(&batch, &Share::whole(samples), objective, true)?;
@@ -673,10 +681,10 @@ macro_rules! engine {
                 state: State<$E>,
                 (inputs, samples): (&[$E], usize),
                 noise: Noise,
-                objective: &dyn Objective<$E, Cpu>,
+                objective: &dyn ByParts<$E>,
             ) -> Result<Statistics, Error> {
                 let mut engine = Static::with(Plan::observed(&network), state);
-                let gradients = engine.gradients(inputs, samples, Some(noise), objective)?;
+                let gradients = engine.gradients(inputs, samples, Some(noise), Objective::ByParts(objective))?;
                 let values = |layer: usize, look: &mut dyn FnMut(&[$E], &[$E])| engine.visit_layer(layer, inputs, samples, look);
                 Ok(Statistics::of(network.spec, &gradients.parameters, values))
             }

@@ -1,7 +1,7 @@
 //! What losses have in common.
 
 use crate::data::Target;
-use crate::engine::{Flat, Objective, TapedScalar};
+use crate::engine::{ByParts, Flat, OnTape, TapedScalar};
 use crate::float::Float;
 use crate::types::{Plain, Sample};
 use core::marker::PhantomData;
@@ -70,16 +70,14 @@ impl<'a, L: Loss<O, T>, O: Sample, T: Target, E: Float> Bound<'a, L, O, T, E> {
     }
 }
 
-impl<L: Loss<O, T>, O: Sample, T: Target, E: Float, D: Device<E>> Objective<E, D> for Bound<'_, L, O, T, E> {
-    fn is_fused(&self) -> bool {
-        true
-    }
-
+impl<L: Loss<O, T>, O: Sample, T: Target, E: Float> ByParts<E> for Bound<'_, L, O, T, E> {
     fn part(&self, samples: Range<usize>, outputs: &[E], d_outputs: &mut [E]) -> E {
         let targets = &self.targets[samples.start * T::PER_SAMPLE..samples.end * T::PER_SAMPLE];
         self.loss.part(outputs, targets, self.scale(), d_outputs)
     }
+}
 
+impl<L: Loss<O, T>, O: Sample, T: Target, E: Float, D: Device<E>> OnTape<E, D> for Bound<'_, L, O, T, E> {
     fn taped(&self, outputs: Flat<E, D, OwnedTape<E, D>>) -> Result<TapedScalar<E, D>, D::Err> {
         use dfdx::prelude::TryMul;
         self.loss.taped(outputs, self.samples, self.targets)?.try_mul(self.scale())
@@ -93,21 +91,13 @@ pub(crate) struct ByTape<'a, O, F> {
     pub output: PhantomData<fn() -> O>,
 }
 
-impl<O, F, E, D> Objective<E, D> for ByTape<'_, O, F>
+impl<O, F, E, D> OnTape<E, D> for ByTape<'_, O, F>
 where
     O: Plain,
     E: Float,
     D: Device<E>,
     F: Fn(Tensor<O::Batch<usize>, E, D, OwnedTape<E, D>>) -> TapedScalar<E, D> + Sync,
 {
-    fn is_fused(&self) -> bool {
-        false
-    }
-
-    fn part(&self, _: Range<usize>, _: &[E], _: &mut [E]) -> E {
-        unreachable!("only fused objectives are asked for parts")
-    }
-
     fn taped(&self, outputs: Flat<E, D, OwnedTape<E, D>>) -> Result<TapedScalar<E, D>, D::Err> {
         Ok((self.loss)(outputs.try_reshape_like(&O::batch(self.samples))?))
     }

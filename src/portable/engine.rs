@@ -4,7 +4,7 @@ use super::memory::has_room;
 use super::ranks::OverRanks;
 use super::var::{Shown, Written, another};
 use super::{Index, Site, Var};
-use crate::engine::{Architecture, AttentionMap, Engine, Flat, Gradients, Objective, State, TapedScalar};
+use crate::engine::{Architecture, AttentionMap, ByParts, Engine, Flat, Gradients, Objective, OnTape, State, TapedScalar};
 use crate::error::Error;
 use crate::float::Float;
 use crate::group::Share;
@@ -13,8 +13,7 @@ use crate::learn::Optimizer;
 use crate::noise::Noise;
 use crate::types::{Branch, Chain, Dims, Join, NamedParam, Parts, Slot, Spec, Tied, buffers, leaves, parameters};
 use core::marker::PhantomData;
-use core::ops::Range;
-use dfdx::prelude::{Backward, SplitTape, SumTo, TensorFromVec, Trace, TryAdd};
+use dfdx::prelude::{Backward, SplitTape, SumTo, TensorFromVec, Trace, TryAdd, TryMul};
 use dfdx::tensor::{OwnedTape, Tape};
 use dfdx::tensor_ops::Device;
 use std::sync::{Arc, OnceLock};
@@ -283,6 +282,7 @@ fn split<'a, E>(tensors: &'a [NamedParam], numbers: &'a [E]) -> impl Iterator<It
     tensors.iter().map(|tensor| &numbers[tensor.range()])
 }
 
+const LOSS: &str = "computing the loss";
 const DIFFERENTIATING: &str = "differentiating the network";
 
 /// The loss of a batch, and its gradients on the device, of which those are copied that somebody asks for.
@@ -302,18 +302,23 @@ impl<E: Float, D: Device<E>> Back<E, D> {
     }
 }
 
+/// A loss that is computed on the host, and a number on the tape with the same gradient.
+fn by_parts<E: Float, D: Device<E>>(
+    loss: &dyn ByParts<E>,
+    outputs: Flat<E, D, OwnedTape<E, D>>,
+    samples: usize,
+) -> Result<(E, TapedScalar<E, D>), D::Err> {
+    let numbers = outputs.as_vec();
+    let mut d_outputs = vec![E::zero(); numbers.len()];
+    let value = loss.part(0..samples, &numbers, &mut d_outputs);
+    let d_outputs = outputs.device().try_tensor_from_vec(d_outputs, (numbers.len(),))?;
+    Ok((value, outputs.try_mul(d_outputs)?.try_sum()?))
+}
+
 /// A loss that asks for no targets.
 struct NoTargets;
 
-impl<E: Float, D: Device<E>> Objective<E, D> for NoTargets {
-    fn is_fused(&self) -> bool {
-        false
-    }
-
-    fn part(&self, _samples: Range<usize>, _outputs: &[E], _d_outputs: &mut [E]) -> E {
-        E::zero()
-    }
-
+impl<E: Float, D: Device<E>> OnTape<E, D> for NoTargets {
     fn taped(&self, outputs: Flat<E, D, OwnedTape<E, D>>) -> Result<TapedScalar<E, D>, D::Err> {
         outputs.try_sum()
     }
@@ -372,12 +377,16 @@ macro_rules! engine {
                 Ok(notes.shown.map_or_else(Vec::new, Shown::into_inner))
             }
 
+            fn objective<'a>(loss: &'a (impl ByParts<$E> + OnTape<$E, $D>)) -> Objective<'a, $E, $D> {
+                Objective::OnTape(loss)
+            }
+
             fn train_share(
                 &mut self,
                 inputs: &[$E],
                 share: &Share<'_>,
                 noise: Option<Noise>,
-                objective: &dyn Objective<$E, $D>,
+                objective: Objective<'_, $E, $D>,
                 optimizer: &mut dyn Optimizer<$E>,
             ) -> Result<$E, Error> {
                 let notes = Notes::new();
@@ -405,7 +414,7 @@ macro_rules! engine {
                 inputs: &[$E],
                 samples: usize,
                 noise: Option<Noise>,
-                objective: &dyn Objective<$E, $D>,
+                objective: Objective<'_, $E, $D>,
             ) -> Result<Gradients<$E>, Error> {
                 let inputs = self.admit(inputs, samples)?;
                 let training = noise.map(Training::alone);
@@ -435,7 +444,7 @@ macro_rules! engine {
                     return Ok(());
                 }
                 let inputs = self.admit(&vec![<$E>::default(); self.network.input.numel()], 1)?;
-                self.differentiate(&inputs, 1, training, &NoTargets, notes).map(|_| ())
+                self.differentiate(&inputs, 1, training, Objective::OnTape(&NoTargets), notes).map(|_| ())
             }
 
             fn differentiate(
@@ -443,15 +452,20 @@ macro_rules! engine {
                 inputs: &Flat<$E, $D>,
                 samples: usize,
                 training: Option<&Training>,
-                objective: &dyn Objective<$E, $D>,
+                objective: Objective<'_, $E, $D>,
                 notes: &Notes<$E, $D>,
             ) -> Result<Back<$E, $D>, Error> {
                 let outputs: Flat<$E, $D, OwnedTape<$E, $D>> =
                     self.run(inputs, samples, training, notes).map_err(Error::device("running the network"))?;
-                let loss = objective.taped(outputs).map_err(Error::device("computing the loss"))?;
-                let value = loss.as_vec()[0];
-                let gradients = loss.try_backward().map_err(Error::device(DIFFERENTIATING))?;
-                Ok(Back { loss: value, gradients })
+                let (loss, taped) = match objective {
+                    Objective::OnTape(loss) => {
+                        let taped = loss.taped(outputs).map_err(Error::device(LOSS))?;
+                        (taped.as_vec()[0], taped)
+                    }
+                    Objective::ByParts(loss) => by_parts(loss, outputs, samples).map_err(Error::device(LOSS))?,
+                };
+                let gradients = taped.try_backward().map_err(Error::device(DIFFERENTIATING))?;
+                Ok(Back { loss, gradients })
             }
         }
     };

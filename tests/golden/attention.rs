@@ -10,7 +10,7 @@ use super::family::{Family, Subject};
 use super::layers::WeightedSum;
 use super::reference::{Comparison, Golden};
 use core::marker::PhantomData;
-use formwork::engine::{Architecture, Engine, State};
+use formwork::engine::{Architecture, Engine, Objective, State};
 use formwork::prelude::*;
 
 /// What a part of a sample is in the case.
@@ -97,7 +97,7 @@ impl<N: Network> Subject for Attentive<N> {
             comparison.tensor("attn_weights", &(0..samples).flat_map(|sample| map.mean(sample)).collect::<Vec<E>>());
         }
         let objective = WeightedSum::new(golden.numbers("dy"), samples);
-        let gradients = engine.gradients(&inputs, samples, None, &objective)?;
+        let gradients = engine.gradients(&inputs, samples, None, Objective::ByParts(&objective))?;
         let widths: Vec<usize> = parts.iter().map(|(_, width)| *width).collect();
         for (part, gradients) in self.parts.iter().zip(split(&gradients.inputs, &widths)) {
             part.compare(golden, comparison, &gradients);

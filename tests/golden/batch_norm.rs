@@ -6,7 +6,7 @@ use super::layers::WeightedSum;
 use super::reference::{Comparison, Golden};
 use core::marker::PhantomData;
 use formwork::Noise;
-use formwork::engine::{Architecture, Engine, State};
+use formwork::engine::{Architecture, Engine, Objective, State};
 use formwork::prelude::*;
 use serde::Deserialize;
 
@@ -42,7 +42,7 @@ impl<N: Network> Subject for Normalized<N> {
         let noise = training.then(|| Noise::new(0));
 
         let objective = WeightedSum::new(golden.numbers("dy"), samples);
-        let gradients = engine.gradients(&inputs, samples, noise, &objective)?;
+        let gradients = engine.gradients(&inputs, samples, noise, Objective::ByParts(&objective))?;
         comparison.tensor("y", &objective.outputs());
         comparison.tensor("dx", &gradients.inputs);
         for param in &params {
@@ -54,7 +54,7 @@ impl<N: Network> Subject for Normalized<N> {
         for (step, x) in ["x", "x_step2", "x_step3"].into_iter().enumerate() {
             let objective = WeightedSum::new(golden.numbers("dy"), samples);
             // The parameters stay where they are.
-            engine.train(&golden.numbers::<E>(x), samples, noise, &objective, &mut Sgd::new(0.0))?;
+            engine.train(&golden.numbers::<E>(x), samples, noise, Objective::ByParts(&objective), &mut Sgd::new(0.0))?;
             match step {
                 0 => Self::compare_buffers(comparison, "_after1", &engine.buffers()),
                 _ => comparison.tensor(&format!("y_step{}", step + 1), &objective.outputs()),

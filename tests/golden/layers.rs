@@ -10,10 +10,7 @@ use super::family::{Family, Subject};
 use super::reference::{Comparison, Given, Golden};
 use core::marker::PhantomData;
 use core::ops::Range;
-use dfdx::prelude::{SumTo, TryMul};
-use dfdx::tensor::OwnedTape;
-use dfdx::tensor_ops::Device;
-use formwork::engine::{Architecture, Engine, Flat, Objective, State, TapedScalar};
+use formwork::engine::{Architecture, ByParts, Engine, Objective, State};
 use formwork::prelude::*;
 use std::sync::Mutex;
 
@@ -33,7 +30,7 @@ impl<N: Network<Input: Given>> Subject for Alone<N> {
         let outputs = engine.infer(device.tensor_from_vec(inputs.clone(), (inputs.len(),)), samples)?;
         comparison.tensor("y", &outputs.as_vec());
         let objective = WeightedSum::new(golden.numbers("dy"), samples);
-        let gradients = engine.gradients(&inputs, samples, None, &objective)?;
+        let gradients = engine.gradients(&inputs, samples, None, Objective::ByParts(&objective))?;
         // Ids have no gradient.
         if golden.has("dx") {
             comparison.tensor("dx", &gradients.inputs);
@@ -64,11 +61,7 @@ impl<E: Float> WeightedSum<E> {
     }
 }
 
-impl<E: Float, D: Device<E>> Objective<E, D> for WeightedSum<E> {
-    fn is_fused(&self) -> bool {
-        true
-    }
-
+impl<E: Float> ByParts<E> for WeightedSum<E> {
     fn part(&self, samples: Range<usize>, outputs: &[E], d_outputs: &mut [E]) -> E {
         let width = self.weights.len() / self.samples;
         let places = samples.start * width..samples.end * width;
@@ -76,12 +69,6 @@ impl<E: Float, D: Device<E>> Objective<E, D> for WeightedSum<E> {
         d_outputs.copy_from_slice(weights);
         self.outputs.lock().expect("nothing panics while the outputs are kept")[places].copy_from_slice(outputs);
         outputs.iter().zip(weights).fold(E::zero(), |sum, (&y, &w)| sum + y * w)
-    }
-
-    fn taped(&self, outputs: Flat<E, D, OwnedTape<E, D>>) -> Result<TapedScalar<E, D>, D::Err> {
-        self.outputs.lock().expect("nothing panics while the outputs are kept").copy_from_slice(&outputs.as_vec());
-        let weights = outputs.device().try_tensor_from_vec(self.weights.clone(), (self.weights.len(),))?;
-        outputs.try_mul(weights)?.try_sum()
     }
 }
 

@@ -11,7 +11,7 @@ use super::family::{Family, Subject};
 use super::layers::WeightedSum;
 use super::reference::{Comparison, Golden};
 use core::marker::PhantomData;
-use formwork::engine::{Architecture, Engine, State};
+use formwork::engine::{Architecture, Engine, Objective, State};
 use formwork::prelude::*;
 use formwork::types::{Cell, Dims, Hidden, Parts, Slot, With};
 use serde::Deserialize;
@@ -51,7 +51,7 @@ impl<N: Network, WithoutState: Network> Subject for Recurrent<N, WithoutState> {
         let inputs = beside(&parts(N::Input::PARTS), samples, input);
         let upstream = beside(&parts(N::Output::PARTS), samples, |part| part.read(golden, "d", "_n"));
         let objective = WeightedSum::new(upstream, samples);
-        let gradients = engine.gradients(&inputs, samples, None, &objective)?;
+        let gradients = engine.gradients(&inputs, samples, None, Objective::ByParts(&objective))?;
 
         let outputs = objective.outputs();
         for part in parts(N::Output::PARTS) {
