@@ -152,10 +152,11 @@ impl<C: Cell<G, S, K>, const G: usize, const S: usize, const K: usize> Scan<C, G
             let (past, future) = states.split_at_mut((step + 1) * samples * S * hidden);
             let before = &past[step * samples * S * hidden..];
             let (h, x) = (Mat { data: before, row: S * hidden, col: 1 }, rows_mut(gates, step * samples, [samples, G * hidden]));
-            if C::GATES_SEE_SUMS {
-                hh.multiply(at.threads, size, h, &[], true, x);
-            } else {
-                hh.multiply(at.threads, size, h, bias_hh, false, r);
+            match (step < self.first_seen(), C::GATES_SEE_SUMS) {
+                (true, true) => {}
+                (true, false) => begin_rows(r, bias_hh),
+                (false, true) => hh.multiply(at.threads, size, h, &[], true, x),
+                (false, false) => hh.multiply(at.threads, size, h, bias_hh, false, r),
             }
             E::run(Advance::<C, E, _, G, S, K> {
                 hidden,
@@ -217,6 +218,9 @@ impl<C: Cell<G, S, K>, const G: usize, const S: usize, const K: usize> Scan<C, G
                 skips: |sample| self.is_padding(&at.inputs, sample, self.time(direction, step)),
                 cell: PhantomData,
             });
+            if step < self.first_seen() {
+                continue;
+            }
             let d_r = Mat::rows(if C::GATES_SEE_SUMS { &*d_x } else { &*d_r }, G * hidden);
             hh.multiply(at.threads, Size { m: samples, n: hidden, k: G * hidden }, d_r, &[], false, d_h);
             for (d_state, d_h) in d_states.chunks_exact_mut(S * hidden).zip(d_h.chunks_exact(hidden)) {
@@ -227,10 +231,12 @@ impl<C: Cell<G, S, K>, const G: usize, const S: usize, const K: usize> Scan<C, G
         let [d_ih, d_hh, d_bias_ih, d_bias_hh] = self.param_ranges(direction);
         self.read(direction, at.inputs[0], x);
         let d_r = Mat::rows(if C::GATES_SEE_SUMS { &*d_gates } else { &*d_r }, G * hidden);
-        let (d_gates, before) = (Mat::rows(&*d_gates, G * hidden), Mat { data: states, row: S * hidden, col: 1 });
+        let unseen = self.first_seen() * samples;
+        let seen = Mat::rows(&d_r.data[unseen * G * hidden..], G * hidden);
+        let (d_gates, before) = (Mat::rows(&*d_gates, G * hidden), Mat { data: &states[unseen * S * hidden..], row: S * hidden, col: 1 });
         let of_inputs = Size { m: G * hidden, n: self.inputs, k: rows };
         wide(at.threads, of_inputs, d_gates.transposed(), Mat::rows(x, self.inputs), true, &mut at.d_params[d_ih]);
-        wide(at.threads, Size { m: G * hidden, n: hidden, k: rows }, d_r.transposed(), before, true, &mut at.d_params[d_hh]);
+        wide(at.threads, Size { m: G * hidden, n: hidden, k: rows - unseen }, seen.transposed(), before, true, &mut at.d_params[d_hh]);
         if C::GATES_SEE_SUMS && self.bias {
             // Both biases are added to the same sums.
             let d_bias = &mut hh_panels[..G * hidden];
@@ -249,9 +255,14 @@ impl<C: Cell<G, S, K>, const G: usize, const S: usize, const K: usize> Scan<C, G
         self.write_back(direction, at, samples);
     }
 
+    /// The first step that multiplies a state with `W_hh`: a walk begins with zeros, unless it is told otherwise.
+    fn first_seen(&self) -> usize {
+        if self.has_begin { 0 } else { 1 }
+    }
+
     /// Whether the products of all steps together are worth a copy of `W_hh` that is faster to read. One row reads it as it lies.
     fn copies(&self, samples: usize) -> bool {
-        samples > 1 && samples * self.steps >= 64
+        samples > 1 && samples * (self.steps - self.first_seen()) >= 64
     }
 
     /// Adds the gradient of a step's output to that of the state behind it.
@@ -356,6 +367,14 @@ impl<C: Cell<G, S, K>, E: Float, const G: usize, const S: usize, const K: usize>
     fn backward(&self, mut at: Backward<'_, E>) {
         (0..self.directions).for_each(|direction| self.walk_back(direction, &mut at));
     }
+}
+
+/// Rows that are all the bias, or zeros where there is none.
+fn begin_rows<E: Float>(rows: &mut [E], bias: &[E]) {
+    if bias.is_empty() {
+        return rows.fill(E::zero());
+    }
+    rows.chunks_exact_mut(bias.len()).for_each(|row| row.copy_from_slice(bias));
 }
 
 fn rows_mut<E>(rows: &mut [E], first: usize, [count, width]: [usize; 2]) -> &mut [E] {
