@@ -159,7 +159,7 @@ const OFTEN: usize = 4;
 const MAX_COLS: usize = 48;
 const MAX_ROWS: usize = 96;
 
-/// From how many bytes on `B` is far away, if each of its rows is on a page of its own.
+/// From how many bytes on a matrix is far away: `B`, if each of its rows is on a page of its own.
 const FAR: usize = 1 << 20;
 /// The bytes of a page.
 const PAGE: usize = 4096;
@@ -270,7 +270,8 @@ impl<E: Element> Product<'_, '_, E> {
         let (Size { m, k, .. }, a) = (self.size, self.a);
         let mut panel = Room([const { MaybeUninit::uninit() }; DEPTH * MAX_ROWS]);
         let is_copied = a.col != 1 && (a.row != 1 || self.size.n > OFTEN * columns_of_tile::<E>());
-        let [most_rows, most_depth] = if is_copied { [MAX_ROWS, part_of_depth(k, DEPTH)] } else { [m, k] };
+        let most_depth = if is_copied || self.rereads() { part_of_depth(k, DEPTH) } else { k };
+        let most_rows = if is_copied { MAX_ROWS } else { m };
         for p in (0..k).step_by(most_depth) {
             for i in (0..m).step_by(most_rows) {
                 let strip = Strip { rows: i..m.min(i + most_rows), depth: p..k.min(p + most_depth) };
@@ -343,6 +344,12 @@ impl<E: Element> Product<'_, '_, E> {
         let depth = if height < COPIED || b.row == n && n <= cols { DEPTH } else { staying::<E>(b.row, cols).min(DEPTH) };
         let least = if self.is_cold() { LEAST / 2 } else { LEAST };
         if b.col == 1 && depth >= least { Reading::AsItIs { depth } } else { Reading::Copied }
+    }
+
+    /// Whether `A` is so large that it would be out of this thread's cache again when the next panel of `B` wants it.
+    #[inline(always)]
+    fn rereads(&self) -> bool {
+        self.size.m * self.size.k * size_of::<E>() > FAR && self.size.n > columns_of_tile::<E>()
     }
 
     /// Whether `B` is so large that it is hardly in a cache of this thread.
