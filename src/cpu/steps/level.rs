@@ -56,7 +56,7 @@ impl Level {
         let pooled = [0, 1].map(|axis| output[axis] / pool[axis] * pool[axis]);
         let spread = Spread::new::<E>(&conv.bank.geometry, Lie::Samples);
         let quick_back = Quick::spread::<E>(&conv.bank, Lie::Samples);
-        let d_frame = quick_back.as_ref().map_or(spread.frame, |quick| quick.squares.frame);
+        let d_frame = quick_back.as_ref().map_or(spread.frame, |quick| quick.frame());
         Level {
             seen: Seen::new::<E>(&conv.bank, pool, [0, 1].map(|axis| output[axis] / pool[axis])),
             back: Sight::new::<E>(&conv.bank.geometry, Lie::Samples, pooled, &d_frame),
@@ -102,7 +102,7 @@ impl Level {
         match &self.seen {
             Seen::Quick(quick) => {
                 let (framed, scratch) = scratch.split_at_mut(quick.framed());
-                let x = in_frame(&quick.squares.frame, x, framed);
+                let x = in_frame(&quick.frame(), x, framed);
                 quick.run_lanes([weight, bias], x, scratch, y, Some(choice));
             }
             Seen::Chosen(sight) => self.choose(sight, [weight, bias], in_frame(&sight.frame, x, scratch), y, choice),

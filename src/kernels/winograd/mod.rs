@@ -58,6 +58,23 @@ struct Block {
     width: usize,
 }
 
+/// How samples lie: `unit` of them at each pixel, side by side, or one with its pixels side by side, and then so many one behind the
+/// other.
+#[derive(Clone, Copy)]
+pub(crate) struct Samples {
+    pub unit: usize,
+    pub count: usize,
+    /// How far apart their images lie, in their frames, and their sums.
+    pub apart: [usize; 2],
+}
+
+impl Samples {
+    /// So many of them at each pixel.
+    pub(crate) fn at_once(unit: usize) -> Self {
+        Samples { unit, count: 1, apart: [0, 0] }
+    }
+}
+
 /// What squares are for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
@@ -65,12 +82,9 @@ pub(crate) enum Purpose {
     Sums,
     /// The largest of the four sums of each.
     Pools,
-    /// The gradient of the filters.
-    Gradient,
+    /// The gradient of the filters, which is summed over so many squares at a time.
+    Gradient(usize),
 }
-
-/// How many numbers of squares the gradient of the filters is summed over at a time, so that it pays for the sums over the lanes.
-const DEEP: usize = 256;
 
 /// Where squares are and what they see.
 #[derive(Clone, Debug)]
@@ -90,21 +104,24 @@ pub(crate) struct Squares {
 impl Squares {
     /// Those of `windows`, height and width, of which the first begins `padding` before the image, or behind its begin where that is less
     /// than zero.
-    pub(crate) fn new<E: Element>(image: [usize; 2], padding: [isize; 2], windows: [usize; 2], unit: usize, purpose: Purpose) -> Self {
+    pub(crate) fn new<E: Element>(image: [usize; 2], padding: [isize; 2], windows: [usize; 2], samples: Samples, purpose: Purpose) -> Self {
+        let unit = samples.unit;
         let pools = purpose == Purpose::Pools;
         assert!(!pools || windows.iter().all(|windows| windows.is_multiple_of(2)), "only whole squares are pooled");
         let (pool, to) = if pools { (2, Frame::whole(windows.map(|windows| windows / 2))) } else { (1, Frame::whole(windows)) };
-        let most = if purpose == Purpose::Gradient { DEEP } else { columns_of_tile::<E>() };
+        let most = if let Purpose::Gradient(most) = purpose { most } else { columns_of_tile::<E>() };
         let size = windows.map(|windows| windows.next_multiple_of(2) + 2);
         let frame = Frame { image, begin: padding.map(|padding| -padding), size, step: 1 };
         let (lanes, in_rows) = (E::lanes(), unit == 1);
         let columns = if in_rows { 2 * lanes } else { 2 };
         let mut blocks: Vec<Block> = Vec::new();
-        for row in (0..windows[0]).step_by(2) {
+        let rows = (0..samples.count).flat_map(|sample| (0..windows[0]).step_by(2).map(move |row| (sample, row)));
+        for (sample, row) in rows {
             for column in (0..windows[1]).step_by(columns) {
                 let sums = [2.min(windows[0] - row), columns.min(windows[1] - column)];
                 let len = if in_rows { sums[1].div_ceil(2) } else { lanes };
-                let [from, to] = [frame.at([row, column]), to.at([row / pool, column / pool])].map(|place| place * unit);
+                let from = sample * samples.apart[0] + frame.at([row, column]) * unit;
+                let to = sample * samples.apart[1] + to.at([row / pool, column / pool]) * unit;
                 let fits = |block: &&mut Block| block.used + len <= most;
                 let place = |at| Place { from, to, at, sums };
                 match blocks.last_mut().filter(fits) {
@@ -125,14 +142,16 @@ impl Squares {
         Squares { blocks, frame, pitches, reach, unit, pools }
     }
 
-    /// How many numbers behind the last channel in its frame may be read.
+    /// How many numbers behind a channel in its frame may be read, the first sample's where there are several.
     pub(crate) fn slack(&self) -> usize {
         self.reach[0].saturating_sub(self.frame.plane() * self.unit)
     }
 
-    /// How many registers of squares there are as they are seen, and how many as they are multiplied.
-    pub(crate) fn registers<E: Element>(&self) -> [usize; 2] {
-        [self.blocks.iter().map(|block| block.places.len()).sum(), self.blocks.iter().map(|block| block.width / E::lanes()).sum()]
+    /// How many registers of squares there are as they are seen, how many as they are multiplied, and in how many blocks.
+    pub(crate) fn registers<E: Element>(&self) -> [usize; 3] {
+        let [seen, multiplied] =
+            [|block: &Block| block.places.len(), |block: &Block| block.width / E::lanes()].map(|of| self.blocks.iter().map(of).sum());
+        [seen, multiplied, self.blocks.len()]
     }
 
     /// How many numbers there must be room for, to correlate images of so many channels, `[rows, channels]`.
@@ -270,33 +289,36 @@ mod tests {
     }
 
     proptest! {
-        /// Along the rows, and with samples side by side that are all the same.
+        /// Along the rows, of several samples that follow one another, and with samples side by side that are all the same.
         #[test]
         fn as_by_the_definition(
             image in [1..9usize, 1..40usize], padding in [-1..3isize, -1..3isize], rows in 1..12usize, channels in 1..20usize,
-            is_turned: bool, add: bool, has_bias: bool, side_by_side: bool,
+            is_turned: bool, add: bool, has_bias: bool, side_by_side: bool, count in 1..4usize,
         ) {
             let windows = [0, 1].map(|axis| image[axis] as isize + 2 * padding[axis] - 2);
             prop_assume!(windows.iter().all(|&windows| windows > 0));
             let windows = windows.map(isize::unsigned_abs);
-            let unit = if side_by_side { f64::lanes() } else { 1 };
-            let squares = Squares::new::<f64>(image, padding, windows, unit, Purpose::Sums);
-            let (weight, x, bias) = (numbers(rows * channels * 9, 37), numbers(channels * image[0] * image[1], 53), numbers(if has_bias { rows } else { 0 }, 7));
+            let (unit, count) = if side_by_side { (f64::lanes(), 1) } else { (1, count) };
+            let (pixels, all) = (image[0] * image[1], windows[0] * windows[1]);
+            let plane = [0, 1].map(|axis| windows[axis].next_multiple_of(2) + 2).iter().product::<usize>();
+            let samples = Samples { unit, count, apart: [channels * plane, rows * all] };
+            let squares = Squares::new::<f64>(image, padding, windows, samples, Purpose::Sums);
+            prop_assert_eq!(squares.frame.plane(), plane);
+            let (weight, x, bias) = (numbers(rows * channels * 9, 37), numbers(count * channels * pixels, 53), numbers(if has_bias { rows } else { 0 }, 7));
             let (mut prepared, mut room) = (vec![0.0; 16 * apart::<f64>(rows * channels)], vec![0.0; 16 * channels]);
             let filter = Filter { rows, channels, row: 9 * channels, channel: 9 };
             Prepare { filter, weight: &weight, is_turned, prepared: &mut prepared, room: &mut room }.run();
-            let plane = squares.frame.plane();
-            let mut framed = vec![0.0; channels * plane];
+            let mut framed = vec![0.0; count * channels * plane];
             squares.frame.fill(&x, &mut framed);
             let mut lanes: Vec<f64> = framed.iter().flat_map(|&x| vec![x; unit]).collect();
-            lanes.resize(lanes.len() + squares.slack(), f64::NAN);
-            let all = windows[0] * windows[1];
-            let (mut y, mut room) = (vec![1.0; rows * all * unit], vec![f64::NAN; squares.room::<f64>([rows, channels])]);
+            lanes.resize(channels * plane * unit + squares.slack(), f64::NAN);
+            let (mut y, mut room) = (vec![1.0; count * rows * all * unit], vec![f64::NAN; squares.room::<f64>([rows, channels])]);
             let (from, to) = (Planes { data: &lanes[..], plane: plane * unit }, Planes { data: &mut y[..], plane: all * unit });
             Winograd { squares: &squares, size: [rows, channels], prepared: &prepared, apart: apart::<f64>(rows * channels), bias: &bias, x: from, y: to, add, choice: None, room: &mut room }.run();
             for (i, got) in y.iter().enumerate() {
-                let (row, at) = (i / unit / all, i / unit % all);
-                let sum = naive(&weight, &x, &squares.frame, [rows, channels], [row, at / windows[1], at % windows[1]], is_turned);
+                let (row, at) = (i / unit / all % rows, i / unit % all);
+                let x = &x[i / unit / all / rows * channels * pixels..];
+                let sum = naive(&weight, x, &squares.frame, [rows, channels], [row, at / windows[1], at % windows[1]], is_turned);
                 let want = sum + bias.get(row).unwrap_or(&0.0) + f64::from(u8::from(add));
                 prop_assert!((got - want).abs() < 1e-9, "{got} is not {want}");
             }
@@ -307,7 +329,7 @@ mod tests {
             let windows = [0, 1].map(|axis| image[axis] as isize + 2 * padding[axis] - 2);
             prop_assume!(windows.iter().all(|&windows| windows > 0));
             let windows = windows.map(isize::unsigned_abs);
-            let squares = Squares::new::<f64>(image, padding, windows, 1, Purpose::Gradient);
+            let squares = Squares::new::<f64>(image, padding, windows, Samples::at_once(1), Purpose::Gradient(256));
             let (all, plane) = (windows[0] * windows[1], squares.frame.plane());
             let (x, dy) = (numbers(channels * image[0] * image[1], 53), numbers(rows * all, 37));
             let mut framed = vec![0.0; channels * plane + squares.slack()];
