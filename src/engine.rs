@@ -71,7 +71,7 @@ pub type TapedScalar<E, D> = Tensor<Rank0, E, D, OwnedTape<E, D>>;
 
 /// What is to be made small, bound to the targets of a batch.
 pub enum Objective<'a, E: Float, D: Device<E>> {
-    /// In plain numbers, some samples at a time.
+    /// In plain numbers, some samples at a time; an engine whose numbers are elsewhere copies the outputs to the host.
     ByParts(&'a dyn ByParts<E>),
     /// In dfdx operations, the whole batch at once.
     OnTape(&'a dyn OnTape<E, D>),

@@ -90,6 +90,7 @@ impl Filters {
         (x.max(y) + E::lanes()).max(quick).max(quick_back).max(by_tap)
     }
 
+    /// How many samples should go together.
     fn efficient<E: Float>(&self) -> usize {
         self.quick.iter().flatten().map(Quick::efficient::<E>).max().unwrap_or(1)
     }
