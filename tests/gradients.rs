@@ -66,7 +66,8 @@ struct WeightedMean<E> {
 }
 
 impl<E: Float> WeightedMean<E> {
-    fn objective<D: Device<E>>(&self) -> Objective<'_, E, D> {
+    /// For the static lowering; the portable one has it on the tape.
+    fn fixed<D: Device<E>>(&self) -> Objective<'_, E, D> {
         if self.on_tape { Objective::OnTape(self) } else { Objective::ByParts(self) }
     }
 }
@@ -160,14 +161,14 @@ where
     let noise = formwork::Noise::new(4);
     for (on_tape, noise) in [(false, None), (false, Some(noise)), (true, Some(noise))] {
         let objective = WeightedMean { samples, weights: random(2, samples * network.output.numel()), on_tape };
-        let a = fixed.gradients(&inputs, samples, noise, objective.objective()).unwrap();
-        let b = portable.gradients(&inputs, samples, noise, objective.objective()).unwrap();
+        let a = fixed.gradients(&inputs, samples, noise, objective.fixed()).unwrap();
+        let b = portable.gradients(&inputs, samples, noise, Objective::OnTape(&objective)).unwrap();
         close(&[a.loss], &[b.loss], tolerance);
         close(&a.inputs, &b.inputs, tolerance);
         close(&a.parameters, &b.parameters, tolerance);
         // The next round sees the parameters and buffers that this one leaves.
-        let a = fixed.train(&inputs, samples, noise, objective.objective(), &mut Sgd::new(0.1)).unwrap();
-        let b = portable.train(&inputs, samples, noise, objective.objective(), &mut Sgd::new(0.1)).unwrap();
+        let a = fixed.train(&inputs, samples, noise, objective.fixed(), &mut Sgd::new(0.1)).unwrap();
+        let b = portable.train(&inputs, samples, noise, Objective::OnTape(&objective), &mut Sgd::new(0.1)).unwrap();
         close(&[a], &[b], tolerance);
         close(&fixed.parameters(), &portable.parameters(), tolerance);
         close(&fixed.buffers(), &portable.buffers(), tolerance);

@@ -414,6 +414,24 @@ mod tests {
         }
     }
 
+    /// So large on the left that parts of its depth are read one after the other.
+    #[test]
+    fn large_matrices_on_the_left() {
+        let (size, bias) = (Size { m: 300, n: 60, k: 500 }, (0..60).map(|j| f64::from(j) / 8.0).collect::<Vec<_>>());
+        let [a, b] = [300 * 500, 500 * 60].map(|count| (0..count).map(|i| ((i * 37 % 101) as f64 - 50.0) / 64.0).collect::<Vec<_>>());
+        let (a, b) = (Mat::rows(&a, 500), Mat::rows(&b, 60));
+        for bias in [&bias[..], &[]] {
+            let add = bias.is_empty();
+            let mut c = vec![1.0; 300 * 60];
+            let mut expected: Vec<f64> = (0..c.len()).map(|i| bias.get(i % 60).copied().unwrap_or(1.0)).collect();
+            let product = Product { size, a, b, bias, add, c: Rows::new(&mut c, 60) };
+            assert!(product.rereads());
+            product.run();
+            naive(size, a, b, &mut expected);
+            assert!(c.iter().zip(&expected).all(|(got, want)| (got - want).abs() < 1e-9));
+        }
+    }
+
     proptest! {
         #[test]
         fn products_of_any_size_and_stride(m in 1..100usize, n in 1..70usize, k in prop_oneof![1..3usize, 1..300usize], gap in 0..3usize, flip_a: bool, flip_b: bool, add: bool, has_bias: bool) {

@@ -152,18 +152,16 @@ impl Quick {
             self.frame().fill_numbers(x, framed);
             let squares = self.squares.of(x.len() / of_x);
             for group in 0..self.groups {
-                if together > 1 {
-                    // SAFETY: no other piece is at work.
-                    let room = unsafe { room.write(0..of_piece) };
-                    self.rows([group, 0, piece], [prepared, bias, framed], To { squares, y: &mut y[group * of_group..], add, choice: None }, room);
-                    continue;
-                }
-                in_pieces(threads.unwrap_or(1), &mut y[group * of_group..][..of_group], piece * self.planes[1], &|first, y| {
+                // Several samples are one piece: the rows of a group lie apart in them.
+                let y = &mut y[group * of_group..];
+                let (end, numbers) = if threads.is_some() { (of_group, piece * self.planes[1]) } else { (y.len(), y.len()) };
+                in_pieces(threads.unwrap_or(1), &mut y[..end], numbers, &|first, y| {
                     let first = first / self.planes[1];
                     let begin = first / piece * of_piece;
                     // SAFETY: each piece has a room of its own.
                     let room = unsafe { room.write(begin..begin + of_piece) };
-                    self.rows([group, first, y.len() / self.planes[1]], [prepared, bias, framed], To { squares, y, add, choice: None }, room);
+                    let rows = piece.min(self.filter.rows - first);
+                    self.rows([group, first, rows], [prepared, bias, framed], To { squares, y, add, choice: None }, room);
                 });
             }
         }
