@@ -71,6 +71,7 @@ pub mod engine;
 mod error;
 pub mod filters;
 mod float;
+pub mod gpu;
 mod gradient_check;
 pub mod group;
 mod kernels;

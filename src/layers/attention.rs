@@ -7,6 +7,7 @@ use super::{Leaf, generic};
 use crate::cpu::steps::{Attend, Dense, Forward, Heads, Operand, Part};
 use crate::cpu::{Planner, Stream, Value};
 use crate::float::Float;
+use crate::gpu;
 use crate::onnx::{Attribute, Graph, Samples, Tensor};
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Label, Layer, Message, Param, Parts, Problem, Reach, Size, Slot, Spec};
@@ -412,6 +413,10 @@ impl AttentionSpec {
         let attend = Attend { scores, q, k, v, y: of_head(0, 0, d).at, padding, mask: None };
         let means = planner.step(attend, &inputs, y.x);
         x.with_x(self.out_proj(planner, means))
+    }
+
+    pub(crate) fn fused(&self, _planner: &mut gpu::Planner, _x: Parts<gpu::Value>, _y: Parts<Dims>) -> Option<Parts<gpu::Value>> {
+        None
     }
 
     fn out_proj<E: Float>(&self, planner: &mut Planner<E>, means: Value) -> Value {

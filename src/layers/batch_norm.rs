@@ -7,6 +7,7 @@ use crate::cpu::steps::{Backward, Forward, Gradient, Known, Observed, Step, Whol
 use crate::cpu::{Planner, Value};
 use crate::engine::Flat;
 use crate::float::Float;
+use crate::gpu;
 use crate::kernels::simd::{Job, with_best};
 use crate::kernels::sum::Partial;
 use crate::onnx::{self, Attribute, Graph, Samples};
@@ -233,6 +234,46 @@ impl BatchNormSpec {
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {
         planner.step(BatchNormStep { spec: *self, per_channel: y.inner(0) }, &[x], y)
+    }
+
+    pub(crate) fn fused(&self, planner: &mut gpu::Planner, x: gpu::Value, y: Dims) -> Option<gpu::Value> {
+        let (c, count) = (self.num_features, planner.samples() * y.numel());
+        let channels = gpu::Channels { outer: planner.samples(), channels: c, inner: y.inner(0) };
+        let (out, x_at, mean, scale) = (planner.value(y), planner.at(x), planner.room(c), planner.room(c));
+        let (y_at, affine) = (planner.at(out), self.affine.then(|| [0, 1].map(|i| planner.param(i))));
+        let [weight, bias] = [0, 1].map(|i| affine.map(|parameters| parameters[i].at));
+        self.fused_statistics(planner, x_at, [mean, scale], channels);
+        let args = [x_at.into(), y_at.into(), mean.into(), scale.into(), weight.into(), bias.into(), c.into(), channels.inner.into()];
+        planner.each("batch_norm", count, &args);
+        planner.back(out, move |p, dy| {
+            let sums = p.channel_sums(dy, gpu::Factor::OfChannel { x: x_at, mean, scale }, channels);
+            if let Some([weight, bias]) = affine {
+                p.accumulate(sums, bias.d, c);
+                p.accumulate(sums.behind(c), weight.d, c);
+            }
+            let Some(dx) = p.d(x) else { return };
+            // Statistics that are not of this batch do not depend on it.
+            let sums = p.is_training().then_some(sums);
+            let numbers: [gpu::Arg; 4] = [x_at.into(), dy.into(), dx.at.into(), dx.add.into()];
+            let of_channels: [gpu::Arg; 4] = [mean.into(), scale.into(), weight.into(), sums.into()];
+            let sizes: [gpu::Arg; 3] = [c.into(), channels.inner.into(), ((count / c) as f64).into()];
+            p.each("batch_norm_back", count, &[&numbers[..], &of_channels, &sizes].concat());
+        });
+        Some(out)
+    }
+
+    /// Calls that write the mean of each channel, and the reciprocal of its deviation.
+    fn fused_statistics(&self, planner: &mut gpu::Planner, x: gpu::Place, [mean, scale]: [gpu::Place; 2], of: gpu::Channels) {
+        let (c, running) = (self.num_features, planner.buffer(0));
+        if !planner.is_training() {
+            return planner.each("running_statistics", c, &[running.into(), mean.into(), scale.into(), self.epsilon.into()]);
+        }
+        let (slots, outer, inner): (_, gpu::Arg, gpu::Arg) = (of.slots(), of.outer.into(), of.inner.into());
+        let parts = planner.room(slots * 2 * c);
+        planner.blocks("batch_moments", c * slots, &[x.into(), parts.into(), outer, c.into(), inner, slots.into()]);
+        let places: [gpu::Arg; 4] = [parts.into(), mean.into(), scale.into(), running.into()];
+        let numbers: [gpu::Arg; 5] = [outer, inner, slots.into(), self.epsilon.into(), self.momentum.into()];
+        planner.each("batch_statistics", c, &[&places[..], &numbers].concat());
     }
 }
 

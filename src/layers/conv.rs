@@ -7,6 +7,7 @@ use super::window::{Space, Window};
 use crate::cpu::steps::{Bank, Conv, ConvStage, Filters, Stage};
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
+use crate::gpu;
 use crate::kernels::geometry::grid;
 use crate::onnx::{self, Attribute, Graph, Samples};
 use crate::portable::{Site, Var};
@@ -233,6 +234,13 @@ impl ConvSpec {
         let y = planner.step(Conv { filters: Filters::new::<E>(bank) }, &[x], y);
         planner.mark(Stage::Conv(ConvStage { bank, bias: self.bias }));
         y
+    }
+
+    pub(crate) fn fused(&self, planner: &mut gpu::Planner, x: gpu::Value, y: Dims) -> Option<gpu::Value> {
+        let Channels { inputs, outputs, groups } = self.channels;
+        let bank = gpu::Bank { geometry: self.window.over(x.dims, y), channels: [inputs, outputs], groups };
+        let bias = self.bias.then(|| planner.param(1));
+        Some(planner.conv(x, y, bank, planner.param(0), bias))
     }
 }
 

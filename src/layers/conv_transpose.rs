@@ -7,6 +7,7 @@ use super::window::{Space, Window};
 use crate::cpu::steps::{Bank, ConvTranspose, Filters};
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
+use crate::gpu;
 use crate::kernels::geometry::grid;
 use crate::onnx::{Attribute, Graph, Samples, Tensor};
 use crate::portable::{Site, Var};
@@ -239,5 +240,12 @@ impl ConvTransposeSpec {
         let Channels { inputs, outputs, groups } = self.channels;
         let bank = Bank { geometry: self.window.over(y, x.dims), channels: [outputs, inputs], groups };
         planner.step(ConvTranspose { filters: Filters::new::<E>(bank) }, &[x], y)
+    }
+
+    pub(crate) fn fused(&self, planner: &mut gpu::Planner, x: gpu::Value, y: Dims) -> Option<gpu::Value> {
+        let Channels { inputs, outputs, groups } = self.channels;
+        let bank = gpu::Bank { geometry: self.window.over(y, x.dims), channels: [outputs, inputs], groups };
+        let bias = self.bias.then(|| planner.param(1));
+        Some(planner.conv_transpose(x, y, bank, planner.param(0), bias))
     }
 }

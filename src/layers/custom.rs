@@ -5,6 +5,7 @@ use crate::cpu::steps::{Backward, Forward, Step};
 use crate::cpu::{Planner, Value};
 use crate::engine::Flat;
 use crate::float::Float;
+use crate::gpu;
 use crate::noise::Noise;
 use crate::onnx::{Graph, Samples, Tensor};
 use crate::portable::Index;
@@ -260,6 +261,11 @@ impl CustomSpec {
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {
         let params = self.params.iter().map(|param| param.dims.numel()).collect();
         planner.step(CustomStep { spec: *self, params, x: x.dims, y }, &[x], y)
+    }
+
+    /// None: its meaning is in dfdx operations.
+    pub(crate) fn fused(&self, _planner: &mut gpu::Planner, _x: gpu::Value, _y: Dims) -> Option<gpu::Value> {
+        None
     }
 }
 

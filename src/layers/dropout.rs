@@ -4,6 +4,7 @@ use super::Leaf;
 use crate::cpu::steps::{Backward, Forward, Gradient, Step, number_by_number};
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
+use crate::gpu;
 use crate::kernels::simd::{Job, with_best};
 use crate::noise::Noise;
 use crate::onnx::{Graph, Samples, Tensor};
@@ -98,6 +99,26 @@ impl DropoutSpec {
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {
         planner.step(*self, &[x], y)
+    }
+
+    pub(crate) fn fused(&self, planner: &mut gpu::Planner, x: gpu::Value, y: Dims) -> Option<gpu::Value> {
+        if !planner.is_training() {
+            return Some(x);
+        }
+        let factors = self.factors::<f64>(None, y.numel());
+        let halves = |word: u64| [word & 0xffff_ffff, word >> 32].map(|half| half as usize);
+        let layer = planner.table([halves(planner.stream()), halves(factors.limit.unsigned_abs())].concat());
+        let (out, count) = (planner.value(y), planner.samples() * y.numel());
+        let args = move |from: gpu::Place, to: gpu::Place, add: bool| -> [gpu::Arg; 7] {
+            [from.into(), to.into(), add.into(), gpu::Arg::Table(0), layer, y.numel().into(), factors.kept.into()]
+        };
+        planner.each("dropout", count, &args(planner.at(x), planner.at(out), false));
+        planner.back(out, move |p, dy| {
+            if let Some(dx) = p.d(x) {
+                p.each("dropout", count, &args(dy, dx.at, dx.add));
+            }
+        });
+        Some(out)
     }
 
     /// The factors of samples of a batch that begin with number `first`.

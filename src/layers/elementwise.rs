@@ -16,6 +16,14 @@ pub(crate) trait Elementwise: Copy + Send + Sync + 'static {
     /// Whether the slope is kept from the way forward, because most of it is what the value is made of.
     const KEEPS_SLOPE: bool = false;
 
+    /// The kernels that compute it, and its gradient.
+    const KERNELS: [&'static str; 2];
+
+    /// The coefficient that they are given, if there is one.
+    fn coefficient(&self) -> f64 {
+        0.0
+    }
+
     /// `f(x)`
     fn value<N: Numbers>(&self, x: N) -> N;
 
@@ -92,6 +100,16 @@ macro_rules! elementwise {
                     planner.mark(stage);
                 }
                 y
+            }
+
+            pub(crate) fn fused(
+                &self,
+                planner: &mut $crate::gpu::Planner,
+                x: $crate::gpu::Value,
+                _y: $crate::types::Dims,
+            ) -> Option<$crate::gpu::Value> {
+                use $crate::layers::elementwise::Elementwise;
+                Some(planner.map(Self::KERNELS, x, self.coefficient()))
             }
         }
     };

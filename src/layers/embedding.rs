@@ -5,6 +5,7 @@ use super::generic;
 use crate::cpu::steps::{Backward, Forward, Step};
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
+use crate::gpu;
 use crate::onnx::{self, Graph, Samples};
 use crate::portable::{Site, Var, detached};
 use crate::types::{Dims, Init, Label, Layer, MAX_RANK, Message, Param, Problem, Reach, Size, Spec};
@@ -126,6 +127,20 @@ impl EmbeddingSpec {
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {
         planner.step(*self, &[x], y)
+    }
+
+    pub(crate) fn fused(&self, planner: &mut gpu::Planner, x: gpu::Value, y: Dims) -> Option<gpu::Value> {
+        let (out, weight, d) = (planner.value(y), planner.param(0), self.embedding_dim);
+        let (tokens, ids) = (planner.samples() * x.dims.numel(), planner.at(x));
+        planner.each("embedding", tokens * d, &[ids.into(), weight.at.into(), planner.at(out).into(), d.into()]);
+        let (vectors, padding) = (self.num_embeddings, self.padding_idx);
+        planner.back(out, move |p, dy| {
+            p.blocks("embedding_back", vectors, &[ids.into(), dy.into(), weight.d.into(), tokens.into(), d.into(), padding.into()]);
+            if let Some(dx) = p.d(x).filter(|dx| !dx.add) {
+                p.zero(dx.at, tokens);
+            }
+        });
+        Some(out)
     }
 }
 

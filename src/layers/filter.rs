@@ -6,6 +6,7 @@ use crate::cpu::steps::{Backward, Forward, Step};
 use crate::cpu::{Planner, Value};
 use crate::filters::{Border, Kernel, Plane};
 use crate::float::Float;
+use crate::gpu;
 use crate::onnx::{self, Graph, Samples};
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Label, Layer, Message, Param, Problem, Reach, Spec};
@@ -276,6 +277,24 @@ impl FilterSpec {
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {
         planner.step(self.plane::<E>(y), &[x], y)
     }
+
+    pub(crate) fn fused(&self, planner: &mut gpu::Planner, x: gpu::Value, y: Dims) -> Option<gpu::Value> {
+        let (h, w) = (y.size(1), y.size(2));
+        let mut sum: Option<gpu::Value> = None;
+        for [columns, rows] in &self.plane::<f64>(y).products {
+            let along_rows = planner.sparse(x, y, &gpu::Lists::new(w, taps(&rows.dense(), w)));
+            let spread = |list: Vec<(usize, f64)>| (0..w).map(move |j| list.iter().map(|&(i, weight)| (i * w + j, weight)).collect());
+            let product = planner.sparse(along_rows, y, &gpu::Lists::new(h * w, taps(&columns.dense(), h).into_iter().flat_map(spread)));
+            sum = Some(sum.map_or(product, |sum| planner.add(sum, product, y)));
+        }
+        Some(sum.unwrap_or(x))
+    }
+}
+
+/// The numbers of each row of a square matrix that are not zero, and where they stand.
+fn taps(matrix: &[f64], size: usize) -> Vec<Vec<(usize, f64)>> {
+    let row = |row: &[f64]| row.iter().copied().enumerate().filter(|&(_, weight)| weight != 0.0).collect();
+    matrix.chunks_exact(size).map(row).collect()
 }
 
 impl<E: Float> Step<E> for Plane<E> {

@@ -60,6 +60,7 @@ fn excess() -> f64 {
 
 impl Elementwise for Gelu {
     const KEEPS_SLOPE: bool = true;
+    const KERNELS: [&'static str; 2] = ["gelu", "gelu_back"];
 
     #[inline(always)]
     fn value<N: Numbers>(&self, x: N) -> N {
@@ -103,6 +104,7 @@ impl GeluTanh {
 
 impl Elementwise for GeluTanh {
     const KEEPS_SLOPE: bool = true;
+    const KERNELS: [&'static str; 2] = ["gelu_tanh", "gelu_tanh_back"];
 
     #[inline(always)]
     fn value<N: Numbers>(&self, x: N) -> N {

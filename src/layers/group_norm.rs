@@ -7,6 +7,7 @@ use super::normalization::{Epsilon, Normalization, normalized};
 use crate::cpu::steps::Normalize;
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
+use crate::gpu;
 use crate::onnx::{Graph, Samples, Tensor};
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Label, Layer, Message, Param, Problem, Reach, Size, Spec};
@@ -151,5 +152,10 @@ impl GroupNormSpec {
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {
         planner.step(Normalize(self.normalization(y)), &[x], y)
+    }
+
+    pub(crate) fn fused(&self, planner: &mut gpu::Planner, x: gpu::Value, y: Dims) -> Option<gpu::Value> {
+        let affine = self.affine.then(|| [0, 1].map(|i| planner.param(i)));
+        Some(planner.normalize(x.with_dims(y), self.normalization(y), affine))
     }
 }

@@ -56,6 +56,11 @@ impl LeakyReluSpec {
 }
 
 impl Elementwise for LeakyReluSpec {
+    const KERNELS: [&'static str; 2] = ["leaky_relu", "leaky_relu_back"];
+
+    fn coefficient(&self) -> f64 {
+        self.a()
+    }
     #[inline(always)]
     fn value<N: Numbers>(&self, x: N) -> N {
         x.if_greater(N::of(0.0), x, x * N::all(self.a()))

@@ -1,11 +1,13 @@
 //! The layers: one file for each family, always in the same order.
 //!
 //! A file begins with the layer's type and its page of documentation; then what the layer is as data, with its shape
-//! rule, its parameters and its cost; its meaning in dfdx operations; its ONNX nodes; its steps on the CPU; its tests. This file only
-//! dispatches.
+//! rule, its parameters and its cost; its meaning in dfdx operations; its ONNX nodes; its steps on the CPU; its calls on
+//! GPUs; its tests. This
+//! file only dispatches.
 
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
+use crate::gpu;
 use crate::onnx::{Graph, Samples, Tensor};
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Label, Param, Parts, Problem, Reach};
@@ -153,6 +155,15 @@ macro_rules! leaves {
                     $(Leaf::$Num(spec) => x.with_x(spec.plan(planner, x.x, y.x)),)*
                     $(Leaf::$Ids(spec) => x.with_x(spec.plan(planner, x.x, y.x)),)*
                     $(Leaf::$Parts(spec) => spec.plan(planner, x, y),)*
+                }
+            }
+
+            /// The layer as calls of a GPU; `y` are the shapes that come out. `None` if it has no such form.
+            pub(crate) fn fused(&self, planner: &mut gpu::Planner, x: Parts<gpu::Value>, y: Parts<Dims>) -> Option<Parts<gpu::Value>> {
+                match self {
+                    $(Leaf::$Num(spec) => Some(x.with_x(spec.fused(planner, x.x, y.x)?)),)*
+                    $(Leaf::$Ids(spec) => Some(x.with_x(spec.fused(planner, x.x, y.x)?)),)*
+                    $(Leaf::$Parts(spec) => spec.fused(planner, x, y),)*
                 }
             }
         }

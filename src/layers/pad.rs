@@ -4,6 +4,7 @@ use super::window::Space;
 use super::{Leaf, gather, generic};
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
+use crate::gpu;
 use crate::kernels::geometry::grid;
 use crate::onnx::{Attribute, Graph, Samples, Tensor};
 use crate::portable::{Site, Var};
@@ -302,6 +303,10 @@ impl PadSpec {
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {
         gather::plan(planner, x, y, x.dims.inner(0), &self.sources(x.dims, y))
+    }
+
+    pub(crate) fn fused(&self, planner: &mut gpu::Planner, x: gpu::Value, y: Dims) -> Option<gpu::Value> {
+        Some(planner.sparse(x, y, &gpu::Lists::gather(x.dims.inner(0), &self.sources(x.dims, y))))
     }
 }
 

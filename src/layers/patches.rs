@@ -6,6 +6,7 @@ use super::window::{Space, Window};
 use super::{Leaf, generic};
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
+use crate::gpu;
 use crate::onnx::{Graph, Samples, Tensor};
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Label, Layer, Message, Param, Problem, Reach, Size, Spec};
@@ -122,5 +123,10 @@ impl PatchEmbeddingSpec {
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {
         let patches = self.conv().plan(planner, x, self.grid(x.dims, y)); // [D, H / P, W / P]
         Transpose.plan(planner, patches.with_dims(Dims::new(&[y.size(1), y.size(0)])), y)
+    }
+
+    pub(crate) fn fused(&self, planner: &mut gpu::Planner, x: gpu::Value, y: Dims) -> Option<gpu::Value> {
+        let patches = self.conv().fused(planner, x, self.grid(x.dims, y))?; // [D, H / P, W / P]
+        Transpose.fused(planner, patches.with_dims(Dims::new(&[y.size(1), y.size(0)])), y)
     }
 }

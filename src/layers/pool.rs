@@ -6,7 +6,8 @@ use super::window::{Space, Window};
 use crate::cpu::steps::{Pool, Pooling, Stage};
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
-use crate::kernels::windows::Windows;
+use crate::gpu;
+use crate::kernels::windows::{self, Windows};
 use crate::onnx::{self, Attribute, Graph, Samples};
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Extent, Label, Layer, Message, Param, Problem, Reach, Size, Spec};
@@ -281,6 +282,14 @@ impl PoolSpec {
         }
         y
     }
+
+    pub(crate) fn fused(&self, planner: &mut gpu::Planner, x: gpu::Value, y: Dims) -> Option<gpu::Value> {
+        let windows = self.windows(x.dims, y);
+        Some(match self.kind {
+            Kind::Max => planner.largest(x, y, &lists(&windows, |_| 1.0)),
+            Kind::Mean { .. } => planner.sparse(x, y, &lists(&windows, |window| 1.0 / window.divisor as f64)),
+        })
+    }
 }
 
 /// What an [`AdaptiveAvgPool2d`] or, without a grid, a [`GlobalAvgPool2d`] is.
@@ -351,6 +360,16 @@ impl AdaptiveAvgPool2dSpec {
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {
         planner.step(Pool { windows: self.windows(x.dims), pooling: Pooling::Mean }, &[x], y)
     }
+
+    pub(crate) fn fused(&self, planner: &mut gpu::Planner, x: gpu::Value, y: Dims) -> Option<gpu::Value> {
+        Some(planner.sparse(x, y, &lists(&self.windows(x.dims), |window| 1.0 / window.divisor as f64)))
+    }
+}
+
+/// The pixels that each window sees, and how much each counts.
+fn lists(windows: &Windows, weight: impl Fn(&windows::Window<'_>) -> f64) -> gpu::Lists {
+    let list = |window: windows::Window<'_>| window.pixels.iter().map(|&pixel| (pixel as usize, weight(&window))).collect();
+    gpu::Lists::new(windows.pixels, windows.iter().map(list))
 }
 
 /// The matrix that makes `places` means of `size` numbers.

@@ -5,6 +5,7 @@ use crate::cpu::steps::{Backward, Forward, Step};
 use crate::cpu::{Planner, Stream, Value};
 use crate::engine::Flat;
 use crate::float::Float;
+use crate::gpu;
 use crate::onnx::{self, Graph, Samples};
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Init, Label, Layer, Message, Param, Problem, Reach, Size, Spec};
@@ -156,6 +157,22 @@ impl PositionsSpec {
         }
         let waves = matches!(self, PositionsSpec::Sinusoidal).then(|| waves(y));
         planner.step(AddToEach { waves }, &[x], y)
+    }
+
+    pub(crate) fn fused(&self, planner: &mut gpu::Planner, x: gpu::Value, y: Dims) -> Option<gpu::Value> {
+        let (out, numel, samples) = (planner.value(y), y.numel(), planner.samples());
+        let learned = matches!(self, PositionsSpec::Learned { .. }).then(|| planner.param(0));
+        let added = learned.map_or_else(|| planner.constants(waves::<f64>(y)), |weight| weight.at);
+        planner.each("add_each", samples * numel, &[planner.at(x).into(), added.into(), planner.at(out).into(), numel.into()]);
+        planner.back(out, move |p, dy| {
+            if let Some(weight) = learned {
+                p.each("sum_slots", numel, &[dy.into(), weight.d.into(), samples.into(), numel.into(), true.into()]);
+            }
+            if let Some(dx) = p.d(x) {
+                p.copy(dy, dx.at, numel, [numel, numel], dx.add);
+            }
+        });
+        Some(out)
     }
 }
 

@@ -33,6 +33,7 @@ elementwise!(Relu, |_this| Label::new("Relu", &[]), flops: 1);
 
 impl Elementwise for Relu {
     const STAGE: Option<Stage> = Some(Stage::Relu);
+    const KERNELS: [&'static str; 2] = ["relu", "relu_back"];
 
     #[inline(always)]
     fn value<N: Numbers>(&self, x: N) -> N {

@@ -3,6 +3,7 @@
 use super::Leaf;
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
+use crate::gpu;
 use crate::onnx::{Graph, Samples, Tensor};
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Label, Layer, Message, Param, Plain, Problem, Reach, Spec};
@@ -109,5 +110,9 @@ impl ReshapeSpec {
     /// No step: the value is looked at in another way.
     pub(crate) fn plan<E: Float>(&self, _planner: &mut Planner<E>, x: Value, y: Dims) -> Value {
         x.with_dims(y)
+    }
+
+    pub(crate) fn fused(&self, _planner: &mut gpu::Planner, x: gpu::Value, y: Dims) -> Option<gpu::Value> {
+        Some(x.with_dims(y))
     }
 }

@@ -6,6 +6,7 @@ use crate::cpu::steps::Map;
 use crate::cpu::{Planner, Value};
 use crate::engine::Flat;
 use crate::float::Float;
+use crate::gpu;
 use crate::kernels::numbers::Numbers;
 use crate::onnx::{Graph, Samples, Tensor};
 use crate::portable::{Site, Var};
@@ -131,9 +132,18 @@ impl ScaleSpec {
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {
         planner.step(Map::new(*self, y.numel()), &[x], y)
     }
+
+    pub(crate) fn fused(&self, planner: &mut gpu::Planner, x: gpu::Value, _y: Dims) -> Option<gpu::Value> {
+        Some(planner.map(Self::KERNELS, x, self.coefficient()))
+    }
 }
 
 impl Elementwise for ScaleSpec {
+    const KERNELS: [&'static str; 2] = ["scale", "scale_back"];
+
+    fn coefficient(&self) -> f64 {
+        self.factor()
+    }
     #[inline(always)]
     fn value<N: Numbers>(&self, x: N) -> N {
         x * N::all(self.factor())

@@ -4,6 +4,7 @@ use super::Leaf;
 use crate::cpu::steps::{Attend, Heads, Operand};
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
+use crate::gpu;
 use crate::onnx::{self, Attribute, Graph, Samples};
 use crate::portable::{Site, Var, detached};
 use crate::types::{Dims, Label, Layer, Message, Param, Parts, Problem, Reach, Slot, Spec};
@@ -188,6 +189,10 @@ impl ScaledDotProductSpec {
         });
         let attend = Attend { scores, q, k, v, y: rows(0, scores.queries, d_v, d_v), padding, mask };
         x.with_x(planner.step(attend, &inputs, y.x))
+    }
+
+    pub(crate) fn fused(&self, _planner: &mut gpu::Planner, _x: Parts<gpu::Value>, _y: Parts<Dims>) -> Option<Parts<gpu::Value>> {
+        None
     }
 }
 

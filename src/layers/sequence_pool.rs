@@ -4,6 +4,7 @@ use super::Leaf;
 use crate::cpu::steps::{Backward, Forward, Step};
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
+use crate::gpu;
 use crate::onnx::{Attribute, Graph, Samples, Tensor};
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Label, Layer, Param, Parts, Problem, Reach, Slot, Spec};
@@ -172,6 +173,21 @@ impl SequencePoolSpec {
         let step = WeightedSum { pool: *self, features: y.x.numel(), is_padded: x.beside(Slot::Padding).is_some() };
         let inputs: Vec<Value> = core::iter::once(x.x).chain(x.beside(Slot::Padding).copied()).collect();
         x.with_x(planner.step(step, &inputs, y.x))
+    }
+
+    pub(crate) fn fused(&self, planner: &mut gpu::Planner, x: Parts<gpu::Value>, y: Parts<Dims>) -> Option<Parts<gpu::Value>> {
+        let (out, of, padding) = (planner.value(y.x), x.x, x.beside(Slot::Padding).map(|&padding| planner.at(padding)));
+        let (samples, [len, d]) = (planner.samples(), [of.dims.size(0), of.dims.size(1)]);
+        let sizes: [gpu::Arg; 3] = [len.into(), d.into(), matches!(self, SequencePoolSpec::Last).into()];
+        let args: [gpu::Arg; 3] = [planner.at(of).into(), padding.into(), planner.at(out).into()];
+        planner.each("sequence_pool", samples * d, &[&args[..], &sizes].concat());
+        planner.back(out, move |p, dy| {
+            if let Some(dx) = p.d(of) {
+                let args: [gpu::Arg; 4] = [dy.into(), padding.into(), dx.at.into(), dx.add.into()];
+                p.each("sequence_pool_back", samples * len * d, &[&args[..], &sizes].concat());
+            }
+        });
+        Some(x.with_x(out))
     }
 }
 

@@ -32,6 +32,7 @@ leaf!(Sigmoid);
 elementwise!(Sigmoid, |_this| Label::new("Sigmoid", &[]), flops: 4);
 
 impl Elementwise for Sigmoid {
+    const KERNELS: [&'static str; 2] = ["sigmoid_map", "sigmoid_back"];
     #[inline(always)]
     fn value<N: Numbers>(&self, x: N) -> N {
         exp::sigmoid(x)

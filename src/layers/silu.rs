@@ -34,6 +34,7 @@ elementwise!(Silu, |_this| Label::new("Silu", &[]), flops: 5);
 
 impl Elementwise for Silu {
     const KEEPS_SLOPE: bool = true;
+    const KERNELS: [&'static str; 2] = ["silu", "silu_back"];
 
     #[inline(always)]
     fn value<N: Numbers>(&self, x: N) -> N {

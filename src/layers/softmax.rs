@@ -4,6 +4,7 @@ use super::Leaf;
 use crate::cpu::steps::{Backward, Forward, Gradient, Step};
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
+use crate::gpu;
 use crate::kernels::exp::exp;
 use crate::kernels::simd::{Job, with_best};
 use crate::kernels::sum::{dot, largest, sum};
@@ -133,6 +134,20 @@ impl SoftmaxSpec {
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {
         planner.step(SoftmaxStep { lines: self.lines(y), log: self.log }, &[x], y)
+    }
+
+    pub(crate) fn fused(&self, planner: &mut gpu::Planner, x: gpu::Value, y: Dims) -> Option<gpu::Value> {
+        let (Lines { len, stride }, out) = (self.lines(y), planner.value(y));
+        let lines = planner.samples() * y.numel() / len;
+        let sizes: [gpu::Arg; 4] = [lines.into(), len.into(), stride.into(), self.log.into()];
+        let (x_at, y_at, blocks) = (planner.at(x), planner.at(out), lines.div_ceil(gpu::ROWS));
+        planner.blocks("softmax", blocks, &[&[x_at.into(), y_at.into()], &sizes[..]].concat());
+        planner.back(out, move |p, dy| {
+            if let Some(dx) = p.d(x) {
+                p.blocks("softmax_back", blocks, &[&[y_at.into(), dy.into(), dx.at.into(), dx.add.into()], &sizes[..]].concat());
+            }
+        });
+        Some(out)
     }
 }
 

@@ -32,6 +32,7 @@ leaf!(Tanh);
 elementwise!(Tanh, |_this| Label::new("Tanh", &[]), flops: 1);
 
 impl Elementwise for Tanh {
+    const KERNELS: [&'static str; 2] = ["tanh_map", "tanh_back"];
     #[inline(always)]
     fn value<N: Numbers>(&self, x: N) -> N {
         exp::tanh(x)

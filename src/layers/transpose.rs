@@ -4,6 +4,7 @@ use super::leaf;
 use crate::cpu::steps::{Backward, Forward, Step};
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
+use crate::gpu;
 use crate::onnx::{Graph, Samples, Tensor};
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Label, Param, Problem, Reach};
@@ -78,6 +79,12 @@ impl Transpose {
 
     pub(crate) fn plan<E: Float>(&self, planner: &mut Planner<E>, x: Value, y: Dims) -> Value {
         planner.step(Swap { rows: y.size(0), cols: y.size(1) }, &[x], y)
+    }
+
+    pub(crate) fn fused(&self, planner: &mut gpu::Planner, x: gpu::Value, y: Dims) -> Option<gpu::Value> {
+        let (rows, columns) = (y.size(0), y.size(1));
+        let index: Vec<usize> = (0..rows * columns).map(|i| i % columns * rows + i / columns).collect();
+        Some(planner.sparse(x, y, &gpu::Lists::gather(rows * columns, &index)))
     }
 }
 

@@ -4,6 +4,7 @@ use super::{Leaf, gather, generic};
 use crate::cpu::steps::{Backward, Forward, Step};
 use crate::cpu::{Planner, Value};
 use crate::float::Float;
+use crate::gpu;
 use crate::kernels::geometry::grid;
 use crate::onnx::{Attribute, Graph, Samples, Tensor};
 use crate::portable::{Site, Var};
@@ -197,6 +198,19 @@ impl Upsample2dSpec {
             Mode::Nearest => gather::plan(planner, x, y, h * w, &self.sources(x.dims, y)),
             _ => planner.step(BilinearStep { rows: self.between(0, h), columns: self.between(1, w), image: [h, w] }, &[x], y),
         }
+    }
+
+    pub(crate) fn fused(&self, planner: &mut gpu::Planner, x: gpu::Value, y: Dims) -> Option<gpu::Value> {
+        let (h, w) = (x.dims.size(1), x.dims.size(2));
+        if matches!(self.mode, Mode::Nearest) {
+            return Some(planner.sparse(x, y, &gpu::Lists::gather(h * w, &self.sources(x.dims, y))));
+        }
+        let [rows, columns] = [self.between::<f64>(0, h), self.between::<f64>(1, w)];
+        let list = |[i, j]: [usize; 2]| {
+            let corners = rows[i].each().flat_map(|(y, of_y)| columns[j].each().map(move |(x, of_x)| (y * w + x, of_y * of_x)));
+            corners.collect()
+        };
+        Some(planner.sparse(x, y, &gpu::Lists::new(h * w, grid([y.size(1), y.size(2)]).map(list))))
     }
 }
 

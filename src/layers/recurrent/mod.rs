@@ -22,6 +22,7 @@ pub use wrap::{Bidirectional, Last, WithState};
 use crate::cpu::{Planner, Value};
 use crate::engine::Flat;
 use crate::float::Float;
+use crate::gpu;
 use crate::kernels::numbers::Numbers;
 use crate::portable::{Site, Var};
 use crate::types::{Dims, Init, Label, Message, Param, Parts, Problem, Reach, Role, Slot};
@@ -283,6 +284,10 @@ impl RecurrentSpec {
             Kind::Lstm => self.plan_cell::<LstmCell, E, 4, 2, 5>(planner, x, y),
             Kind::Gru => self.plan_cell::<GruCell, E, 3, 1, 4>(planner, x, y),
         }
+    }
+
+    pub(crate) fn fused(&self, _planner: &mut gpu::Planner, _x: Parts<gpu::Value>, _y: Parts<Dims>) -> Option<Parts<gpu::Value>> {
+        None
     }
 
     /// Whether it walks forward only, and says something at each step.

@@ -1,0 +1,259 @@
+//! Runs the calls of a network.
+
+use super::call::{Call, Place, Space};
+use super::machine::{Machine, Memory};
+use super::planner::{Plan, Planner, Purpose, SEED};
+use crate::engine::{Architecture, AttentionMap, ByParts, Engine, Flat, Gradients, Objective, OnTape, State};
+use crate::error::Error;
+use crate::float::Float;
+use crate::group::Share;
+use crate::learn::Optimizer;
+use crate::noise::Noise;
+use core::cell::RefCell;
+use dfdx::prelude::{Backward, TensorFromVec, Trace};
+use dfdx::tensor_ops::Device;
+
+/// The fused lowering: one list of calls for a network and a batch size, without a tape.
+pub struct Fused<E: Float, M: Machine<E>> {
+    machine: M,
+    device: M::Device,
+    network: Architecture,
+    /// How many parameters and buffers there are.
+    scalars: [usize; 2],
+    held: RefCell<Held<E, M>>,
+}
+
+/// What lies in the machine's memory from step to step.
+struct Held<E: Float, M: Machine<E>> {
+    memory: Memory<E, M>,
+    /// The step that the memory was last used for, which is the next one too more often than not.
+    ready: Option<Ready<M::Recording>>,
+}
+
+/// A step that can be run.
+struct Ready<R> {
+    purpose: Purpose,
+    plan: Plan,
+    /// The way there, and the way back.
+    ways: [R; 2],
+}
+
+/// A batch, as it is given to a step.
+struct Batch<'a, E> {
+    inputs: &'a [E],
+    purpose: Purpose,
+    noise: Option<Noise>,
+    /// The number of the first sample.
+    first: usize,
+}
+
+impl<E: Float, M: Machine<E>> Fused<E, M> {
+    /// Whether every layer of a network has kernels.
+    pub fn takes(network: &Architecture) -> bool {
+        Planner::new(Purpose { samples: 1, training: false, d_input: false, targets: 0 }).network(network).is_some()
+    }
+
+    /// Makes the memory ready for a batch, copies it there, and says where its output is.
+    fn admit(&self, held: &mut Held<E, M>, batch: &Batch<'_, E>) -> Result<(), Error> {
+        if held.ready.as_ref().is_none_or(|ready| ready.purpose != batch.purpose) {
+            held.ready = None;
+            held.ready = Some(self.prepare(&mut held.memory, batch.purpose)?);
+        }
+        self.machine.write(held.memory.space(Space::Given), 0, batch.inputs)?;
+        let (seed, first) = (batch.noise.map_or(0, Noise::seed), batch.first as u64);
+        let words: [i32; SEED] = [seed, seed >> 32, first, first >> 32].map(|word| word as u32 as i32);
+        self.machine.write_table(&mut held.memory.table, &words)
+    }
+
+    /// Plans a step, makes room for it, and records its calls.
+    fn prepare(&self, memory: &mut Memory<E, M>, purpose: Purpose) -> Result<Ready<M::Recording>, Error> {
+        let mut planner = Planner::new(purpose);
+        let Some(output) = planner.network(&self.network) else {
+            return Err(Error::Device {
+                during: "planning the network",
+                message: "a layer has no kernels for this engine: `Portable` runs it".to_owned(),
+            });
+        };
+        let plan = planner.finish(output, |_, _, _| ());
+        let needed = ((plan.given + plan.work) * size_of::<E>() + plan.table.len() * size_of::<i32>()) as u64;
+        // What the step before has used is given back first.
+        *memory.space(Space::Given) = self.machine.room(1)?;
+        *memory.space(Space::Work) = self.machine.room(1)?;
+        if let Some(free) = self.machine.free()?.filter(|&free| free < needed) {
+            return Err(Error::Memory { needed, free });
+        }
+        *memory.space(Space::Given) = self.machine.room(plan.given.max(1))?;
+        *memory.space(Space::Work) = self.machine.room(plan.work.max(1))?;
+        *memory.space(Space::Constants) = self.machine.room(plan.constants.len().max(1))?;
+        let constants: Vec<E> = plan.constants.iter().map(|&number| E::of(number)).collect();
+        self.machine.write(memory.space(Space::Constants), 0, &constants)?;
+        memory.table = self.machine.table(&plan.table)?;
+        let back: Vec<Call> = core::iter::once(Call::Zero { at: Place { space: Space::Gradients, begin: 0 }, count: self.scalars[0] })
+            .chain(plan.backward.iter().cloned())
+            .collect();
+        let ways = [self.machine.record(memory, &plan.forward)?, self.machine.record(memory, &back)?];
+        Ok(Ready { purpose, plan, ways })
+    }
+
+    /// Numbers in the machine's memory.
+    fn read(&self, memory: &mut Memory<E, M>, at: Place, count: usize) -> Result<Vec<E>, Error> {
+        let mut numbers = vec![E::zero(); count];
+        self.machine.read(memory.space(at.space), at.begin, &mut numbers)?;
+        Ok(numbers)
+    }
+
+    /// The outputs of a batch.
+    fn forward(&self, held: &mut Held<E, M>, batch: &Batch<'_, E>) -> Result<Vec<E>, Error> {
+        self.admit(held, batch)?;
+        let Held { memory, ready: Some(ready) } = held else { unreachable!("a step was prepared") };
+        self.machine.replay(memory, &ready.ways[0])?;
+        self.read(memory, ready.plan.output, batch.purpose.samples * self.network.output.numel())
+    }
+
+    /// The loss of a batch; its gradients are in the machine's memory afterwards.
+    fn differentiate(&self, held: &mut Held<E, M>, batch: &Batch<'_, E>, objective: Objective<'_, E, M::Device>) -> Result<E, Error> {
+        let outputs = self.forward(held, batch)?;
+        let (loss, d_outputs) = match objective {
+            Objective::ByParts(loss) => by_parts(loss, &outputs, batch.purpose.samples),
+            Objective::OnTape(loss) => on_tape(loss, &self.device, outputs)?,
+        };
+        let Held { memory, ready: Some(ready) } = held else { unreachable!("a step was prepared") };
+        let to = ready.plan.d_output;
+        self.machine.write(memory.space(to.space), to.begin, &d_outputs)?;
+        self.machine.replay(memory, &ready.ways[1])?;
+        Ok(loss)
+    }
+
+    /// The parameters' gradients.
+    fn d_parameters(&self, held: &mut Held<E, M>) -> Result<Vec<E>, Error> {
+        self.read(&mut held.memory, Place { space: Space::Gradients, begin: 0 }, self.scalars[0])
+    }
+
+    /// The numbers that are in a part of the memory as they were written; a machine that cannot read them any more has none.
+    fn held(&self, space: Space, count: usize) -> Vec<E> {
+        let mut held = self.held.borrow_mut();
+        self.read(&mut held.memory, Place { space, begin: 0 }, count).unwrap_or_default()
+    }
+
+    fn set(&mut self, space: Space, numbers: &[E]) -> Result<(), Error> {
+        self.machine.write(self.held.get_mut().memory.space(space), 0, numbers)
+    }
+
+    fn outputs(&self, inputs: &[E], samples: usize) -> Result<Vec<E>, Error> {
+        if samples == 0 {
+            return Ok(Vec::new());
+        }
+        let purpose = Purpose { samples, training: false, d_input: false, targets: 0 };
+        self.forward(&mut self.held.borrow_mut(), &Batch { inputs, purpose, noise: None, first: 0 })
+    }
+}
+
+/// A loss that is computed on the host, and its gradient.
+fn by_parts<E: Float>(loss: &dyn ByParts<E>, outputs: &[E], samples: usize) -> (E, Vec<E>) {
+    let mut d_outputs = vec![E::zero(); outputs.len()];
+    (loss.part(0..samples, outputs, &mut d_outputs), d_outputs)
+}
+
+/// A loss in dfdx operations, and its gradient.
+fn on_tape<E: Float, D: Device<E>>(loss: &dyn OnTape<E, D>, device: &D, outputs: Vec<E>) -> Result<(E, Vec<E>), Error> {
+    const DIFFERENTIATING: &str = "differentiating the loss";
+    let shape = (outputs.len(),);
+    let outputs: Flat<E, D> = device.try_tensor_from_vec(outputs, shape).map_err(Error::device("copying the outputs to it"))?;
+    let taped = loss.taped(outputs.leaky_trace()).map_err(Error::device("computing the loss"))?;
+    let value = taped.as_vec()[0];
+    let mut gradients = taped.try_backward().map_err(Error::device(DIFFERENTIATING))?;
+    gradients.try_alloc_for(&outputs).map_err(Error::device(DIFFERENTIATING))?;
+    Ok((value, gradients.get(&outputs).as_vec()))
+}
+
+impl<E: Float, M: Machine<E>> Engine<E, M::Device> for Fused<E, M> {
+    fn new(device: &M::Device, network: Architecture, state: State<E>) -> Result<Self, Error> {
+        let machine = M::of(device)?;
+        let scalars = [state.parameters.len(), state.buffers.len()];
+        let room = |count: usize| machine.room(count.max(1));
+        let memory = Memory {
+            numbers: [room(scalars[0])?, room(scalars[0])?, room(scalars[1])?, room(0)?, room(0)?, room(0)?, room(0)?],
+            table: machine.table(&[0; SEED])?,
+        };
+        let mut engine = Fused { machine, device: device.clone(), network, scalars, held: RefCell::new(Held { memory, ready: None }) };
+        engine.set_parameters(&state.parameters)?;
+        engine.set_buffers(&state.buffers)?;
+        Ok(engine)
+    }
+
+    fn parameters(&self) -> Vec<E> {
+        self.held(Space::Parameters, self.scalars[0])
+    }
+
+    fn set_parameters(&mut self, parameters: &[E]) -> Result<(), Error> {
+        self.set(Space::Parameters, parameters)
+    }
+
+    fn buffers(&self) -> Vec<E> {
+        self.held(Space::Buffers, self.scalars[1])
+    }
+
+    fn set_buffers(&mut self, buffers: &[E]) -> Result<(), Error> {
+        self.set(Space::Buffers, buffers)
+    }
+
+    fn infer(&self, inputs: Flat<E, M::Device>, samples: usize) -> Result<Flat<E, M::Device>, Error> {
+        let outputs = self.outputs(&inputs.as_vec(), samples)?;
+        let shape = (outputs.len(),);
+        self.device.try_tensor_from_vec(outputs, shape).map_err(Error::device("making a tensor of the outputs"))
+    }
+
+    fn predict(&self, inputs: &[E], samples: usize) -> Result<Vec<E>, Error> {
+        self.outputs(inputs, samples)
+    }
+
+    fn attention(&self, _inputs: Flat<E, M::Device>, _samples: usize) -> Result<Vec<AttentionMap<E>>, Error> {
+        Err(Error::Device { during: "reading weights of attention", message: "this engine never writes them: `Portable` does".to_owned() })
+    }
+
+    fn objective<'a>(loss: &'a (impl ByParts<E> + OnTape<E, M::Device>)) -> Objective<'a, E, M::Device> {
+        Objective::ByParts(loss)
+    }
+
+    fn train_share(
+        &mut self,
+        inputs: &[E],
+        share: &Share<'_>,
+        noise: Option<Noise>,
+        objective: Objective<'_, E, M::Device>,
+        optimizer: &mut dyn Optimizer<E>,
+    ) -> Result<E, Error> {
+        let purpose = Purpose { samples: share.len(), training: noise.is_some(), d_input: false, targets: 0 };
+        let batch = Batch { inputs, purpose, noise, first: share.samples.start };
+        let mut held = self.held.borrow_mut();
+        let loss = self.differentiate(&mut held, &batch, objective)?;
+        let gradients = self.d_parameters(&mut held)?;
+        drop(held);
+        let mut parameters = self.parameters();
+        optimizer.update(&mut parameters, &gradients)?;
+        self.set_parameters(&parameters)?;
+        Ok(loss)
+    }
+
+    fn gradients(
+        &mut self,
+        inputs: &[E],
+        samples: usize,
+        noise: Option<Noise>,
+        objective: Objective<'_, E, M::Device>,
+    ) -> Result<Gradients<E>, Error> {
+        let buffers = self.buffers();
+        let purpose = Purpose { samples, training: noise.is_some(), d_input: true, targets: 0 };
+        let mut held = self.held.borrow_mut();
+        let loss = self.differentiate(&mut held, &Batch { inputs, purpose, noise, first: 0 }, objective)?;
+        let parameters = self.d_parameters(&mut held)?;
+        let d_input = held.ready.as_ref().and_then(|ready| ready.plan.d_input);
+        let inputs = match d_input {
+            Some(at) => self.read(&mut held.memory, at, inputs.len())?,
+            None => vec![E::zero(); inputs.len()],
+        };
+        drop(held);
+        self.set_buffers(&buffers)?;
+        Ok(Gradients { loss, inputs, parameters })
+    }
+}

@@ -1,0 +1,27 @@
+//! The fused lowering for GPUs: a network and a batch size become a list of calls once, and the list runs without a tape.
+//!
+//! - `call`: what a machine is told to do, as data: kernels and products of matrices on places in its memory.
+//! - `planner`: the spec as calls, there and back, and where each value lies.
+//! - `steps`: calls that several layers share.
+//! - `kernels`: what the calls run, in CUDA's C++.
+//! - `machine`: what has to be asked of a machine.
+//! - `engine`: runs the calls: one list, recorded once, for a whole step of training.
+//! - `emulated`: a machine for tests without a GPU, which runs the same kernels on the processor, thread by thread.
+
+mod call;
+mod engine;
+mod machine;
+mod planner;
+mod source;
+mod steps;
+
+#[cfg(feature = "emulated-gpu")]
+mod emulated;
+
+pub(crate) use call::{Arg, Matrix, Place};
+#[cfg(feature = "emulated-gpu")]
+pub use emulated::Emulated;
+pub use engine::Fused;
+pub use machine::Machine;
+pub(crate) use planner::{Parameter, Planner, Value};
+pub(crate) use steps::{Bank, Channels, Factor, Lists, ROWS};

@@ -1,0 +1,23 @@
+//! The kernels as one text.
+
+/// All kernels, as CUDA's C++; `real` is the type of numbers.
+pub(crate) fn source(real: &str) -> String {
+    format!("typedef {real} real;\n{}", KERNELS.concat())
+}
+
+/// The files, the ones first that others need.
+const KERNELS: &[&str] = &[
+    include_str!("kernels/block.cu"),
+    include_str!("kernels/elementwise.cu"),
+    include_str!("kernels/linear.cu"),
+    include_str!("kernels/join.cu"),
+    include_str!("kernels/sparse.cu"),
+    include_str!("kernels/sums.cu"),
+    include_str!("kernels/tiled.cu"),
+    include_str!("kernels/conv.cu"),
+    include_str!("kernels/pool.cu"),
+    include_str!("kernels/normalize.cu"),
+    include_str!("kernels/softmax.cu"),
+    include_str!("kernels/loss.cu"),
+    include_str!("kernels/optimizer.cu"),
+];

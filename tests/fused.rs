@@ -1,0 +1,137 @@
+//! Every layer on the machine that plays a GPU, against the static lowering: outputs, loss, gradients, and steps of training, in
+//! both precisions. What runs are the kernels that a GPU runs.
+
+#![cfg(feature = "emulated-gpu")]
+
+#[path = "every_layer/mod.rs"]
+mod every_layer;
+
+use core::ops::Range;
+use dfdx::tensor::Cpu;
+use dfdx::tensor_ops::Device;
+use every_layer::{Jitter, each_layer, each_network};
+use formwork::cpu::Static;
+use formwork::engine::{Architecture, ByParts, Engine, Objective, State};
+use formwork::gpu::{Emulated, Fused, Machine};
+use formwork::layers::custom::*;
+use formwork::layers::filter::*;
+use formwork::prelude::*;
+use formwork::types::{Parts, Slot, buffers, parameters};
+
+macro_rules! layers {
+    ($($name:ident: $Layer:ty, [$($i:literal),*] => [$($o:literal),*];)*) => { $(
+        #[test]
+        fn $name() {
+            agrees(Architecture::of::<Net<$Layer, ($(Const<$i>,)*), ($(Const<$o>,)*)>>());
+        }
+    )* };
+}
+
+each_layer!(layers);
+
+/// The same for networks that read token ids, or look at what is beside their input.
+macro_rules! networks {
+    ($($name:ident: $Layer:ty, $input:tt => $output:tt;)*) => { $(
+        #[test]
+        fn $name() {
+            #[network($input => $output)]
+            type Subject = $Layer;
+            agrees(Architecture::of::<Subject>());
+        }
+    )* };
+}
+
+each_network!(networks);
+
+/// `Σ w y / n`
+struct WeightedMean<E> {
+    samples: usize,
+    weights: Vec<E>,
+}
+
+impl<E: Float> ByParts<E> for WeightedMean<E> {
+    fn part(&self, samples: Range<usize>, outputs: &[E], d_outputs: &mut [E]) -> E {
+        let (width, scale) = (self.weights.len() / self.samples, E::one() / E::of(self.weights.len() as f64));
+        let weights = &self.weights[samples.start * width..samples.end * width];
+        d_outputs.iter_mut().zip(weights).for_each(|(d, &w)| *d = w * scale);
+        outputs.iter().zip(weights).fold(E::zero(), |sum, (&y, &w)| sum + y * w * scale)
+    }
+}
+
+fn random<E: Float>(stream: u64, numel: usize) -> Vec<E> {
+    let noise = formwork::Noise::new(3).split(stream);
+    (0..numel as u64).map(|i| E::of(noise.uniform(i) - 0.5)).collect()
+}
+
+/// Samples that are what a network is declared to take: numbers, ids, and marks of padding at the end of a sequence.
+fn inputs<E: Float>(samples: usize, input: Parts<Dims>) -> Vec<E> {
+    let slots = Slot::ALL.into_iter().filter_map(|slot| Some((Some(slot), *input.beside(slot)?)));
+    let parts: Vec<(Option<Slot>, Dims)> = core::iter::once((None, input.x)).chain(slots).collect();
+    let number = |slot: Option<Slot>, dims: Dims, i: usize, x: E| match (slot, dims.vocabulary()) {
+        (_, Some(vocabulary)) => ((x + E::of(0.5)) * E::of(vocabulary as f64)).floor(),
+        (Some(Slot::Padding | Slot::MemoryPadding), _) if i > 0 && x > E::of(0.1) => E::one(),
+        (Some(Slot::Padding | Slot::MemoryPadding), _) => E::zero(),
+        _ => x,
+    };
+    let mut numbers = random::<E>(1, samples * input.numel()).into_iter();
+    let sample = || parts.iter().flat_map(|&(slot, dims)| (0..dims.numel()).map(move |i| (slot, dims, i))).collect::<Vec<_>>();
+    (0..samples).flat_map(|_| sample()).zip(&mut numbers).map(|((slot, dims, i), x)| number(slot, dims, i, x)).collect()
+}
+
+/// Parameters at random, and buffers as a running mean, a variance and a count may be.
+fn state<E: Float>(network: &Architecture) -> State<E> {
+    let numel = |tensors: Vec<formwork::types::NamedParam>| tensors.iter().map(|tensor| tensor.range().len()).sum();
+    let buffers: Vec<E> = random(8, numel(buffers(network.spec)));
+    State { parameters: random(7, numel(parameters(network.spec))), buffers: buffers.into_iter().map(|x| x + E::one()).collect() }
+}
+
+/// More samples than a block has warps, and not a multiple of anything.
+const SAMPLES: usize = 19;
+
+fn agrees(network: Architecture) {
+    agrees_in::<f64>(network, 1e-12);
+    agrees_in::<f32>(network, 1e-5);
+}
+
+fn agrees_in<E: Float>(network: Architecture, tolerance: f64)
+where
+    Static<E>: Engine<E, Cpu>,
+    Cpu: Device<E>,
+    Emulated: Machine<E, Device = Cpu>,
+{
+    let device = Cpu::default();
+    if !Fused::<E, Emulated>::takes(&network) {
+        return println!("skipped: a layer has no kernels");
+    }
+    let mut fixed = Static::<E>::new(&device, network, state(&network)).unwrap();
+    let mut fused = Fused::<E, Emulated>::new(&device, network, state(&network)).unwrap();
+    let inputs = inputs::<E>(SAMPLES, network.input);
+    let infer = |fixed: &Static<E>, fused: &Fused<E, Emulated>| {
+        close("output", &fixed.predict(&inputs, SAMPLES).unwrap(), &fused.predict(&inputs, SAMPLES).unwrap(), tolerance);
+    };
+    infer(&fixed, &fused);
+    let loss = WeightedMean { samples: SAMPLES, weights: random(2, SAMPLES * network.output.numel()) };
+    for noise in [None, Some(formwork::Noise::new(4))] {
+        let a = fixed.gradients(&inputs, SAMPLES, noise, Objective::ByParts(&loss)).unwrap();
+        let b = fused.gradients(&inputs, SAMPLES, noise, Objective::ByParts(&loss)).unwrap();
+        close("loss", &[a.loss], &[b.loss], tolerance);
+        close("gradient of input", &a.inputs, &b.inputs, tolerance);
+        close("gradient of parameter", &a.parameters, &b.parameters, tolerance);
+        // The next round sees the parameters and buffers that this one leaves.
+        let a = fixed.train(&inputs, SAMPLES, noise, Objective::ByParts(&loss), &mut Sgd::new(0.1)).unwrap();
+        let b = fused.train(&inputs, SAMPLES, noise, Objective::ByParts(&loss), &mut Sgd::new(0.1)).unwrap();
+        close("loss of a step", &[a], &[b], tolerance);
+        close("parameter", &fixed.parameters(), &fused.parameters(), tolerance);
+        close("buffer", &fixed.buffers(), &fused.buffers(), tolerance);
+        infer(&fixed, &fused);
+    }
+}
+
+#[track_caller]
+fn close<E: Float>(what: &str, expected: &[E], given: &[E], tolerance: f64) {
+    assert_eq!(expected.len(), given.len(), "{what}");
+    let largest = expected.iter().fold(1.0, |max: f64, x| max.max(x.f64().abs()));
+    for (i, (expected, given)) in expected.iter().zip(given).enumerate() {
+        assert!((expected.f64() - given.f64()).abs() <= tolerance * largest, "{what} {i}: expected {expected}, given {given}");
+    }
+}
