@@ -23,5 +23,5 @@ pub(crate) use call::{Arg, Matrix, Place};
 pub use emulated::Emulated;
 pub use engine::Fused;
 pub use machine::Machine;
-pub(crate) use planner::{Parameter, Planner, Value};
-pub(crate) use steps::{Bank, Channels, Factor, Lists, ROWS};
+pub(crate) use planner::{Gradient, Parameter, Planner, Value};
+pub(crate) use steps::{Attention, Bank, Cell, Channels, Factor, Lists, Operand, ROWS, Walk};

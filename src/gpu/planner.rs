@@ -27,6 +27,13 @@ pub(crate) struct Parameter {
     pub d: Place,
 }
 
+impl Parameter {
+    /// What lies so many numbers behind its beginning.
+    pub(crate) fn behind(self, numbers: usize) -> Self {
+        Parameter { at: self.at.behind(numbers), d: self.d.behind(numbers) }
+    }
+}
+
 /// The gradient of a value that a layer reads.
 #[derive(Clone, Copy)]
 pub(crate) struct Gradient {
@@ -43,8 +50,8 @@ struct Room {
     d: Option<Place>,
 }
 
-/// Adds the calls of a layer's way back, given the gradient of what it made.
-type Back = Box<dyn FnOnce(&mut Planner, Place)>;
+/// Adds the calls of a layer's way back, given the gradients of what it made, one of which is there.
+type Back = Box<dyn FnOnce(&mut Planner, &[Option<Place>])>;
 
 /// What a step is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,7 +73,7 @@ pub(crate) struct Planner {
     purpose: Purpose,
     calls: Vec<Call>,
     values: Vec<Room>,
-    back: Vec<(usize, Back)>,
+    back: Vec<(Vec<usize>, Back)>,
     /// The parameters and buffers of the layer that is being lowered, and how many lie behind.
     params: Vec<Parameter>,
     buffers: Vec<Place>,
@@ -128,10 +135,11 @@ impl Planner {
         self.values[output.id].d = Some(d_output);
         loss(&mut self, y, d_output);
         let loss = core::mem::take(&mut self.calls);
-        while let Some((id, back)) = self.back.pop() {
-            // Nothing that is looked at was made of a value without a gradient.
-            if let Some(d) = self.values[id].d {
-                back(&mut self, d);
+        while let Some((made, back)) = self.back.pop() {
+            let d: Vec<Option<Place>> = made.into_iter().map(|id| self.values[id].d).collect();
+            // Nothing that is looked at was made of values without a gradient.
+            if d.iter().any(Option::is_some) {
+                back(&mut self, &d);
             }
         }
         let d_input = self.values[0].d;
@@ -242,7 +250,16 @@ impl Planner {
 
     /// What a layer does on the way back, if anybody wants to know: `back` is given the gradient of `y`.
     pub(crate) fn back(&mut self, y: Value, back: impl FnOnce(&mut Planner, Place) + 'static) {
-        self.back.push((y.id, Box::new(back)));
+        self.back_of_several(&[y], move |p, d| {
+            if let &[Some(d)] = d {
+                back(p, d);
+            }
+        });
+    }
+
+    /// The same for a layer that makes several values, of whose gradients some may not be there.
+    pub(crate) fn back_of_several(&mut self, made: &[Value], back: impl FnOnce(&mut Planner, &[Option<Place>]) + 'static) {
+        self.back.push((made.iter().map(|value| value.id).collect(), Box::new(back)));
     }
 
     /// Where the gradient of a value goes; none where nobody wants it.
@@ -292,6 +309,13 @@ impl Planner {
             p.copy(dy, d.at.behind(begin), run, [run, width], true);
         });
         y
+    }
+
+    /// Some columns of a value that is rows of numbers: `[T, W] -> [T, D]`, with `D` columns from `begin` on.
+    pub(crate) fn columns(&mut self, of: Value, begin: usize, dims: Dims) -> Value {
+        let (width, run) = (of.dims.size(1), dims.size(1));
+        let index: Vec<usize> = (0..dims.size(0)).flat_map(|row| (0..run).map(move |column| row * width + begin + column)).collect();
+        self.sparse(of, dims, &super::steps::Lists::gather(of.dims.numel(), &index))
     }
 
     /// Values one behind the other, sample by sample.

@@ -415,8 +415,37 @@ impl AttentionSpec {
         x.with_x(self.out_proj(planner, means))
     }
 
-    pub(crate) fn fused(&self, _planner: &mut gpu::Planner, _x: Parts<gpu::Value>, _y: Parts<Dims>) -> Option<Parts<gpu::Value>> {
-        None
+    pub(crate) fn fused(&self, planner: &mut gpu::Planner, x: Parts<gpu::Value>, y: Parts<Dims>) -> Option<Parts<gpu::Value>> {
+        let d = self.embed_dim;
+        let of_head =
+            |value: gpu::Value, begin: usize, row: usize| gpu::Operand { value, begin, head: d / self.num_heads, row, cols: d / self.num_heads };
+        let (source, [q, k, v]) = match (self.source, x.beside(Slot::Memory)) {
+            (Source::Memory { .. }, Some(&memory)) => {
+                let sources = [(x.x, Role::Query), (memory, Role::Key), (memory, Role::Value)];
+                (memory, sources.map(|(x, role)| of_head(self.fused_projection(planner, x, role), 0, d)))
+            }
+            _ => {
+                let bias = self.bias.then(|| planner.param(1));
+                let all = planner.dense(x.x, x.x.dims.with(1, 3 * d), [d, 3 * d], planner.param(0), bias); // [T, 3 D]
+                (x.x, [0, d, 2 * d].map(|begin| of_head(all, begin, 3 * d)))
+            }
+        };
+        let scores = self.scores(y.x.size(0), source.dims.size(0));
+        let attention = gpu::Attention { scores, q, k, v, padding: x.beside(self.padding()).copied(), mask: None };
+        let means = planner.attend(attention, y.x, [d / self.num_heads, d])?;
+        let out_proj = if self.is_packed() { 1 } else { 3 } + usize::from(self.bias);
+        let bias = self.bias.then(|| planner.param(out_proj + 1));
+        Some(x.with_x(planner.dense(means, y.x, [d, d], planner.param(out_proj), bias)))
+    }
+
+    /// What a projection makes of a sequence: `[T, D]`.
+    fn fused_projection(&self, planner: &mut gpu::Planner, x: gpu::Value, role: Role) -> gpu::Value {
+        let (d, len, width, inputs, number) = (self.embed_dim, x.dims.size(0), x.dims.size(1), self.input(role), role as usize);
+        let begin = self.begin(role, width);
+        let x = if inputs < width { planner.columns(x, begin, x.dims.with(1, inputs)) } else { x };
+        let weight = if self.is_packed() { planner.param(0).behind(number * d * d) } else { planner.param(number) };
+        let bias = self.bias.then(|| planner.param(if self.is_packed() { 1 } else { 3 }).behind(number * d));
+        planner.dense(x, Dims::new(&[len, d]), [inputs, d], weight, bias)
     }
 
     fn out_proj<E: Float>(&self, planner: &mut Planner<E>, means: Value) -> Value {

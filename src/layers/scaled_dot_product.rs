@@ -191,8 +191,17 @@ impl ScaledDotProductSpec {
         x.with_x(planner.step(attend, &inputs, y.x))
     }
 
-    pub(crate) fn fused(&self, _planner: &mut gpu::Planner, _x: Parts<gpu::Value>, _y: Parts<Dims>) -> Option<Parts<gpu::Value>> {
-        None
+    pub(crate) fn fused(&self, planner: &mut gpu::Planner, x: Parts<gpu::Value>, y: Parts<Dims>) -> Option<Parts<gpu::Value>> {
+        let &memory = x.beside(Slot::Memory)?;
+        let scores = self.scores(x.x.dims, memory.dims);
+        let [d, d_v] = [x.x.dims, y.x].map(|dims| dims.size(dims.rank() - 1));
+        let rows = |value: gpu::Value, begin: usize, rows: usize, row: usize, cols: usize| gpu::Operand { value, begin, head: rows * row, row, cols };
+        let q = rows(x.x, 0, scores.queries, d, d);
+        let k = rows(memory, 0, scores.keys, d + d_v, d);
+        let v = rows(memory, d, scores.keys, d + d_v, d_v);
+        let [padding, mask] = [Slot::MemoryPadding, Slot::AttentionMask].map(|slot| x.beside(slot).copied());
+        let attention = gpu::Attention { scores, q, k, v, padding, mask };
+        Some(x.with_x(planner.attend(attention, y.x, [scores.queries * d_v, d_v])?))
     }
 }
 

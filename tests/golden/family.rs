@@ -48,6 +48,12 @@ impl Family {
         self.run_on::<f32, _, Portable<f32, Cpu>>(&cpu, &golden, "portable, f32", subject);
         self.run_on::<f64, _, Static<f64>>(&cpu, &golden, "static, f64", subject);
         self.run_on::<f32, _, Static<f32>>(&cpu, &golden, "static, f32", subject);
+        #[cfg(feature = "emulated-gpu")]
+        {
+            use formwork::gpu::{Emulated, Fused};
+            self.run_on::<f64, _, Fused<f64, Emulated>>(&cpu, &golden, "fused, f64", subject);
+            self.run_on::<f32, _, Fused<f32, Emulated>>(&cpu, &golden, "fused, f32", subject);
+        }
         #[cfg(feature = "cuda")]
         if let Some(gpu) = self.gpu.get_or_init(super::gpu::open).clone() {
             self.run_on::<f64, _, Portable<f64, _>>(&gpu, &golden, "CUDA, f64", subject);

@@ -91,6 +91,15 @@ impl Kind {
         }
     }
 
+    /// Its cell on a GPU.
+    const fn cell(self) -> gpu::Cell {
+        match self {
+            Kind::Rnn => gpu::Cell { advance: "rnn_advance", retreat: "rnn_retreat", gates: 1, states: 1, kept: 1 },
+            Kind::Lstm => gpu::Cell { advance: "lstm_advance", retreat: "lstm_retreat", gates: 4, states: 2, kept: 5 },
+            Kind::Gru => gpu::Cell { advance: "gru_advance", retreat: "gru_retreat", gates: 3, states: 1, kept: 4 },
+        }
+    }
+
     /// Where the states are, beside the input.
     const fn slots(self) -> &'static [Slot] {
         match self {
@@ -286,8 +295,46 @@ impl RecurrentSpec {
         }
     }
 
-    pub(crate) fn fused(&self, _planner: &mut gpu::Planner, _x: Parts<gpu::Value>, _y: Parts<Dims>) -> Option<Parts<gpu::Value>> {
-        None
+    pub(crate) fn fused(&self, planner: &mut gpu::Planner, x: Parts<gpu::Value>, y: Parts<Dims>) -> Option<Parts<gpu::Value>> {
+        let (steps, slots) = (x.x.dims.size(0), if self.with_state { self.kind.slots() } else { &[] });
+        let padding = x.beside(Slot::Padding).copied();
+        let mut ends: Vec<Vec<gpu::Value>> = Vec::new();
+        let mut parts = x;
+        for layer in 0..self.num_layers {
+            let has_sequence = layer + 1 < self.num_layers || !self.last;
+            let sequence = has_sequence.then(|| planner.value(Dims::new(&[steps, self.directions() * self.hidden_size])));
+            for direction in 0..self.directions() {
+                let run = layer * self.directions() + direction;
+                let [weights, biases] = [0, 2].map(|i| [i, i + 1].map(|i| run * self.params_per_run() + i));
+                let walk = gpu::Walk {
+                    cell: self.kind.cell(),
+                    steps,
+                    inputs: self.inputs_of(layer),
+                    hidden: self.hidden_size,
+                    is_reverse: direction == 1,
+                    sequence: sequence.map(|y| (y, direction * self.hidden_size)),
+                    padding,
+                    weights: weights.map(|i| planner.param(i)),
+                    biases: self.bias.then(|| biases.map(|i| planner.param(i))),
+                };
+                let given = slots.iter().filter_map(|&slot| x.beside(slot).copied());
+                let begin: Vec<gpu::Value> =
+                    given.map(|states| planner.part(states, run * self.hidden_size, Dims::new(&[self.hidden_size]))).collect();
+                ends.push(planner.walk(walk, parts.x, &begin));
+            }
+            if let Some(sequence) = sequence {
+                parts.x = sequence;
+            }
+        }
+        if self.last {
+            let last: Vec<gpu::Value> = ends[ends.len() - self.directions()..].iter().map(|states| states[0]).collect();
+            parts.x = planner.concat(&last, y.x);
+        }
+        for (state, &slot) in slots.iter().enumerate() {
+            let list: Vec<gpu::Value> = ends.iter().map(|states| states[state]).collect();
+            parts.put(slot, Some(planner.concat(&list, self.states())));
+        }
+        Some(parts)
     }
 
     /// Whether it walks forward only, and says something at each step.
