@@ -8,6 +8,9 @@ mod gpu;
 
 use dfdx::tensor::Cuda;
 use formwork::data::Target;
+use formwork::engine::Engine;
+use formwork::gpu::{Card, Fused};
+use formwork::portable::Portable;
 use formwork::prelude::*;
 
 /// What single precision leaves of numbers of about 1 after sums in another order.
@@ -22,14 +25,20 @@ fn close(what: &str, cpu: &[f32], gpu: &[f32]) {
     }
 }
 
-/// The same model on both, shown the same batch.
+/// The same model on both, shown the same batch: in dfdx's operations, and as one list of calls.
 #[track_caller]
 fn agrees<N: Network, T: Target, L: Loss<N::Output, T>>(batch: MiniBatch<N::Input, T>, loss: &L) {
     let Some(device) = gpu::open() else { return };
-    let (mut cpu, mut gpu) = (Model::<N, f32, Cpu>::new(3), Model::<N, f32, Cuda>::on(&device, 3));
+    agrees_on::<N, T, L, Portable<f32, Cuda>>(&device, &batch, loss);
+    agrees_on::<N, T, L, Fused<f32, Card>>(&device, &batch, loss);
+}
+
+#[track_caller]
+fn agrees_on<N: Network, T: Target, L: Loss<N::Output, T>, G: Engine<f32, Cuda>>(device: &Cuda, batch: &MiniBatch<N::Input, T>, loss: &L) {
+    let (mut cpu, mut gpu) = (Model::<N, f32, Cpu>::new(3), Model::<N, f32, Cuda, G>::try_new(device, 3, Scheme::default()).unwrap());
     close("parameter", &cpu.parameters(), &gpu.parameters());
-    close("output", &cpu.predict(&batch).unwrap(), &gpu.predict(&batch).unwrap());
-    let (expected, given) = (cpu.gradients(&batch, loss).unwrap(), gpu.gradients(&batch, loss).unwrap());
+    close("output", &cpu.predict(batch).unwrap(), &gpu.predict(batch).unwrap());
+    let (expected, given) = (cpu.gradients(batch, loss).unwrap(), gpu.gradients(batch, loss).unwrap());
     close("loss", &[expected.loss], &[given.loss]);
     close("gradient of input", &expected.inputs, &given.inputs);
     close("gradient of parameter", &expected.parameters, &given.parameters);
@@ -37,17 +46,17 @@ fn agrees<N: Network, T: Target, L: Loss<N::Output, T>>(batch: MiniBatch<N::Inpu
     let mut optimizers = [Sgd::new(0.05).momentum(0.9), Sgd::new(0.05).momentum(0.9)];
     for _ in 0..3 {
         let [of_cpu, of_gpu] = &mut optimizers;
-        let (expected, given) = (cpu.train(&batch, loss, of_cpu).unwrap(), gpu.train(&batch, loss, of_gpu).unwrap());
+        let (expected, given) = (cpu.train(batch, loss, of_cpu).unwrap(), gpu.train(batch, loss, of_gpu).unwrap());
         close("loss of a step", &[expected], &[given]);
     }
     close("trained parameter", &cpu.parameters(), &gpu.parameters());
     close("buffer", &cpu.buffers(), &gpu.buffers());
-    crosses::<N>(&cpu, &mut gpu);
+    crosses(&cpu, &mut gpu);
 }
 
 /// What one saves the other loads, bit for bit.
 #[track_caller]
-fn crosses<N: Network>(cpu: &Model<N, f32, Cpu>, gpu: &mut Model<N, f32, Cuda>) {
+fn crosses<N: Network, G: Engine<f32, Cuda>>(cpu: &Model<N, f32, Cpu>, gpu: &mut Model<N, f32, Cuda, G>) {
     let folder = tempfile::tempdir().unwrap();
     let [of_cpu, of_gpu] = ["cpu", "gpu"].map(|name| folder.path().join(name));
     gpu.save(&of_gpu).unwrap();

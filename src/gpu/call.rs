@@ -9,9 +9,7 @@ pub enum Space {
     Gradients,
     /// What layers write themselves.
     Buffers,
-    /// What an optimizer keeps for each parameter, list by list.
-    Kept,
-    /// What a step is given: the inputs, the targets, the coefficients of the optimizer.
+    /// What a step is given: the inputs.
     Given,
     /// What a step computes: values, their gradients, and what layers leave for the way back.
     Work,
@@ -21,7 +19,7 @@ pub enum Space {
 
 impl Space {
     /// How many there are.
-    pub const COUNT: usize = 7;
+    pub const COUNT: usize = 6;
 }
 
 /// Where numbers lie, which follow one another.
@@ -122,6 +120,27 @@ pub struct Product {
     pub c: Matrix,
     pub batch: usize,
     pub add: bool,
+}
+
+/// A product as BLAS is asked for it, whose matrices lie column by column: our rows are its columns, so that it computes
+/// `Cᵀ = Bᵀ Aᵀ`.
+#[derive(Clone, Copy, Debug)]
+pub struct Gemm {
+    /// Rows of the first factor, columns of the second one, and what is summed over.
+    pub sizes: [usize; 3],
+    /// Both factors, and whether each is transposed first.
+    pub factors: [(Matrix, bool); 2],
+    pub c: Matrix,
+    pub batch: usize,
+    pub add: bool,
+}
+
+impl Product {
+    /// For BLAS.
+    pub fn gemm(&self) -> Gemm {
+        let [m, n, k] = self.sizes;
+        Gemm { sizes: [n, m, k], factors: [self.b, self.a].map(|factor| (factor, factor.transposed)), c: self.c, batch: self.batch, add: self.add }
+    }
 }
 
 /// What a machine is told to do.

@@ -1,6 +1,7 @@
 // What CUDA's C++ has beyond C++, for kernels that run on the processor: the threads of a block take turns on one thread of the
 // system, each until it waits for the others. Blocks run one after the other.
 #include <math.h>
+#include <setjmp.h>
 #include <ucontext.h>
 #include <vector>
 
@@ -18,11 +19,16 @@ namespace emulated {
 
 constexpr unsigned STACK = 1 << 16;
 
+// Where a thread goes on.
+struct Turn {
+    jmp_buf at;
+};
+
 struct Block {
-    std::vector<ucontext_t> threads;
+    std::vector<Turn> threads;
     std::vector<char> stacks;
-    std::vector<char> done;
-    ucontext_t turns;
+    std::vector<char> begun, done;
+    jmp_buf turns;
     void (*kernel)(void **);
     void **arguments;
     double shuffled[1024];
@@ -33,10 +39,27 @@ static thread_local Block *block = nullptr;
 static void begin() {
     block->kernel(block->arguments);
     block->done[threadIdx.x] = 1;
-    swapcontext(&block->threads[threadIdx.x], &block->turns);
+    _longjmp(block->turns, 1);
 }
 
-static void wait() { swapcontext(&block->threads[threadIdx.x], &block->turns); }
+static void wait() {
+    if (!_setjmp(block->threads[threadIdx.x].at)) _longjmp(block->turns, 1);
+}
+
+// Goes on with a thread until it waits or is done. A context costs a call of the system, so it is only used to change stacks the first time.
+static void go_on(Block &own, unsigned thread) {
+    threadIdx.x = thread;
+    if (_setjmp(own.turns)) return;
+    if (own.begun[thread]) _longjmp(own.threads[thread].at, 1);
+    own.begun[thread] = 1;
+    ucontext_t context;
+    getcontext(&context);
+    context.uc_stack.ss_sp = &own.stacks[size_t(thread) * STACK];
+    context.uc_stack.ss_size = STACK;
+    context.uc_link = nullptr;
+    makecontext(&context, begin, 0);
+    setcontext(&context);
+}
 
 static void run(void (*kernel)(void **), unsigned blocks, unsigned threads, void **arguments) {
     static thread_local Block own;
@@ -48,21 +71,15 @@ static void run(void (*kernel)(void **), unsigned blocks, unsigned threads, void
     blockDim.x = threads;
     gridDim.x = blocks;
     for (blockIdx.x = 0; blockIdx.x < blocks; blockIdx.x++) {
+        own.begun.assign(threads, 0);
         own.done.assign(threads, 0);
-        for (unsigned i = 0; i < threads; i++) {
-            ucontext_t &thread = own.threads[i];
-            getcontext(&thread);
-            thread.uc_stack.ss_sp = &own.stacks[size_t(i) * STACK];
-            thread.uc_stack.ss_size = STACK;
-            thread.uc_link = nullptr;
-            makecontext(&thread, begin, 0);
-        }
-        for (bool waiting = true; waiting;) {
+        bool waiting = true;
+        // The last one first in every second round: what depends on the order lacks a barrier, and comes out wrong.
+        for (unsigned round = 0; waiting; round++) {
             waiting = false;
-            for (unsigned i = 0; i < threads; i++) {
-                if (own.done[i]) continue;
-                threadIdx.x = i;
-                swapcontext(&own.turns, &own.threads[i]);
+            for (unsigned turn = 0; turn < threads; turn++) {
+                unsigned i = round % 2 ? turn : threads - 1 - turn;
+                if (!own.done[i]) go_on(own, i);
                 waiting |= !own.done[i];
             }
         }

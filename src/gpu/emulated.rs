@@ -1,8 +1,8 @@
 //! A machine for tests without a GPU: the kernels as C++ for the processor, thread by thread.
 
-use super::call::{Arg, Call, Matrix, Product, Space, THREADS};
+use super::call::{Arg, Call, Gemm, Matrix, Space, THREADS};
 use super::machine::{Machine, Memory};
-use super::source::source;
+use super::source::{declared, source};
 use crate::error::Error;
 use crate::float::Float;
 use core::ffi::{c_int, c_uint, c_void};
@@ -23,20 +23,17 @@ pub struct Emulated {
 /// A kernel: blocks, threads, and where each argument lies.
 type Kernel = unsafe extern "C" fn(c_uint, c_uint, *mut *mut c_void);
 
-/// `KERNEL(name, (parameters), ..)` as a function that is given its arguments as a list.
+/// Each kernel as a function that is given its arguments as a list.
 fn callable(source: &str) -> String {
-    let mut text = String::new();
-    for (before, after) in source.match_indices("__global__ void ").map(|(at, mark)| source.split_at(at + mark.len())) {
-        let _ = before;
-        let Some((name, rest)) = after.split_once('(') else { continue };
-        let Some((parameters, _)) = rest.split_once(')') else { continue };
+    let function = |(name, parameters): (&str, &str)| {
         let arguments: Vec<String> = parameters.split(',').enumerate().map(|(i, parameter)| argument(i, parameter)).collect();
-        text += &format!("static void call_{name}(void **a) {{ {name}({}); }}\n", arguments.join(", "));
-        text += &format!(
-            "extern \"C\" void run_{name}(unsigned blocks, unsigned threads, void **a) {{ emulated::run(call_{name}, blocks, threads, a); }}\n"
-        );
-    }
-    text
+        format!(
+            "static void call_{name}(void **a) {{ {name}({}); }}\nextern \"C\" void run_{name}(unsigned blocks, unsigned threads, void **a) \
+             {{ emulated::run(call_{name}, blocks, threads, a); }}\n",
+            arguments.join(", ")
+        )
+    };
+    declared(source).map(function).collect()
 }
 
 /// The argument for `const real *x`: what the list holds at its place, with the parameter's type.
@@ -59,7 +56,8 @@ fn compile(real: &str) -> Result<Library, String> {
 
 fn build(source: &Path, library: &Path) -> Result<(), String> {
     let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".to_owned());
-    let arguments = ["-std=c++17", "-O1", "-ffp-contract=off", "-Wall", "-Wno-unused-function", "-Werror", "-shared", "-fPIC", "-o"];
+    let arguments =
+        ["-std=c++17", "-O1", "-U_FORTIFY_SOURCE", "-ffp-contract=off", "-Wall", "-Wno-unused-function", "-Werror", "-shared", "-fPIC", "-o"];
     let output = Command::new(&compiler).args(arguments).arg(library).arg(source).output().map_err(|error| format!("{compiler}: {error}"))?;
     if output.status.success() { Ok(()) } else { Err(format!("{compiler}: {}", String::from_utf8_lossy(&output.stderr))) }
 }
@@ -72,20 +70,6 @@ fn kernels<E: Float>() -> Result<&'static Library, Error> {
     kernels.as_ref().map_err(|message| Error::Device { during: "compiling the kernels", message: message.clone() })
 }
 
-/// The numbers of one matrix of a batch.
-struct View<'a, E> {
-    numbers: &'a [E],
-    matrix: Matrix,
-}
-
-impl<E: Float> View<'_, E> {
-    fn at(&self, batch: usize, row: usize, column: usize) -> E {
-        let Matrix { at, stride, transposed, batch_stride } = self.matrix;
-        let [row, column] = if transposed { [column, row] } else { [row, column] };
-        self.numbers[at.begin + batch * batch_stride + row * stride + column]
-    }
-}
-
 impl Emulated {
     fn call<E: Float>(&self, memory: &mut Memory<E, Self>, call: &Call) -> Result<(), Error>
     where
@@ -94,7 +78,7 @@ impl Emulated {
         match call {
             Call::Kernel { name, blocks, args } => self.kernel(memory, name, *blocks, args),
             Call::Product(product) => {
-                multiply(memory, product);
+                multiply(memory, &product.gemm());
                 Ok(())
             }
             Call::Zero { at, count } => {
@@ -139,20 +123,23 @@ union Argument<E: Copy> {
     real: E,
 }
 
-/// A product as it is defined.
-fn multiply<E: Float>(memory: &mut Memory<E, Emulated>, product: &Product)
+/// A product as BLAS defines it.
+fn multiply<E: Float>(memory: &mut Memory<E, Emulated>, gemm: &Gemm)
 where
     Cpu: Device<E>,
 {
-    let [m, n, k] = product.sizes;
-    for batch in 0..product.batch {
-        let [a, b] = [product.a, product.b].map(|matrix| View { numbers: &memory.numbers[matrix.at.space as usize][..], matrix });
-        let sums: Vec<E> = (0..m * n).map(|i| (0..k).fold(E::zero(), |sum, j| sum + a.at(batch, i / n, j) * b.at(batch, j, i % n))).collect();
-        let Matrix { at, stride, batch_stride, .. } = product.c;
-        let c = memory.space(at.space);
-        for (row, sums) in sums.chunks(n).enumerate() {
-            let row = &mut c[at.begin + batch * batch_stride + row * stride..][..n];
-            row.iter_mut().zip(sums).for_each(|(c, &sum)| *c = if product.add { *c + sum } else { sum });
+    let [m, n, k] = gemm.sizes;
+    for batch in 0..gemm.batch {
+        let [a, b] = gemm.factors.map(|(factor, transposed)| {
+            let numbers = &memory.numbers[factor.at.space as usize][factor.at.begin + batch * factor.batch_stride..];
+            move |row: usize, column: usize| numbers[if transposed { row * factor.stride + column } else { column * factor.stride + row }]
+        });
+        let sums: Vec<E> = (0..m * n).map(|i| (0..k).fold(E::zero(), |sum, j| sum + a(i % m, j) * b(j, i / m))).collect();
+        let Matrix { at, stride, batch_stride, .. } = gemm.c;
+        let c = &mut memory.space(at.space)[at.begin + batch * batch_stride..];
+        for (column, sums) in sums.chunks(m).enumerate() {
+            let column = &mut c[column * stride..][..m];
+            column.iter_mut().zip(sums).for_each(|(c, &sum)| *c = if gemm.add { *c + sum } else { sum });
         }
     }
 }

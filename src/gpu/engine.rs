@@ -2,16 +2,16 @@
 
 use super::call::{Call, Place, Space};
 use super::machine::{Machine, Memory};
-use super::planner::{Plan, Planner, Purpose, SEED};
+use super::planner::{Plan, Planner, Purpose, SEED, Shown};
 use crate::engine::{Architecture, AttentionMap, ByParts, Engine, Flat, Gradients, Objective, OnTape, State};
 use crate::error::Error;
 use crate::float::Float;
 use crate::group::Share;
 use crate::learn::Optimizer;
 use crate::noise::Noise;
-use core::cell::RefCell;
 use dfdx::prelude::{Backward, TensorFromVec, Trace};
 use dfdx::tensor_ops::Device;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The fused lowering: one list of calls for a network and a batch size, without a tape.
 pub struct Fused<E: Float, M: Machine<E>> {
@@ -20,7 +20,7 @@ pub struct Fused<E: Float, M: Machine<E>> {
     network: Architecture,
     /// How many parameters and buffers there are.
     scalars: [usize; 2],
-    held: RefCell<Held<E, M>>,
+    held: Mutex<Held<E, M>>,
 }
 
 /// What lies in the machine's memory from step to step.
@@ -50,7 +50,7 @@ struct Batch<'a, E> {
 impl<E: Float, M: Machine<E>> Fused<E, M> {
     /// Whether every layer of a network has kernels.
     pub fn takes(network: &Architecture) -> bool {
-        Planner::new(Purpose { samples: 1, training: false, d_input: false, targets: 0 }).network(network).is_some()
+        Planner::new(Purpose { samples: 1, training: false, d_input: false, shows: false }).network(network).is_some()
     }
 
     /// Makes the memory ready for a batch, copies it there, and says where its output is.
@@ -74,7 +74,7 @@ impl<E: Float, M: Machine<E>> Fused<E, M> {
                 message: "a layer has no kernels for this engine: `Portable` runs it".to_owned(),
             });
         };
-        let plan = planner.finish(output, |_, _, _| ());
+        let plan = planner.finish(output);
         let needed = ((plan.given + plan.work) * size_of::<E>() + plan.table.len() * size_of::<i32>()) as u64;
         // What the step before has used is given back first.
         *memory.space(Space::Given) = self.machine.room(1)?;
@@ -131,21 +131,26 @@ impl<E: Float, M: Machine<E>> Fused<E, M> {
 
     /// The numbers that are in a part of the memory as they were written; a machine that cannot read them any more has none.
     fn held(&self, space: Space, count: usize) -> Vec<E> {
-        let mut held = self.held.borrow_mut();
+        let mut held = lock(&self.held);
         self.read(&mut held.memory, Place { space, begin: 0 }, count).unwrap_or_default()
     }
 
     fn set(&mut self, space: Space, numbers: &[E]) -> Result<(), Error> {
-        self.machine.write(self.held.get_mut().memory.space(space), 0, numbers)
+        self.machine.write(lock(&self.held).memory.space(space), 0, numbers)
     }
 
     fn outputs(&self, inputs: &[E], samples: usize) -> Result<Vec<E>, Error> {
         if samples == 0 {
             return Ok(Vec::new());
         }
-        let purpose = Purpose { samples, training: false, d_input: false, targets: 0 };
-        self.forward(&mut self.held.borrow_mut(), &Batch { inputs, purpose, noise: None, first: 0 })
+        let purpose = Purpose { samples, training: false, d_input: false, shows: false };
+        self.forward(&mut lock(&self.held), &Batch { inputs, purpose, noise: None, first: 0 })
     }
+}
+
+/// What is held, also if somebody's loss has panicked: each step writes what it reads.
+fn lock<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {
+    held.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A loss that is computed on the host, and its gradient.
@@ -172,10 +177,10 @@ impl<E: Float, M: Machine<E>> Engine<E, M::Device> for Fused<E, M> {
         let scalars = [state.parameters.len(), state.buffers.len()];
         let room = |count: usize| machine.room(count.max(1));
         let memory = Memory {
-            numbers: [room(scalars[0])?, room(scalars[0])?, room(scalars[1])?, room(0)?, room(0)?, room(0)?, room(0)?],
+            numbers: [room(scalars[0])?, room(scalars[0])?, room(scalars[1])?, room(0)?, room(0)?, room(0)?],
             table: machine.table(&[0; SEED])?,
         };
-        let mut engine = Fused { machine, device: device.clone(), network, scalars, held: RefCell::new(Held { memory, ready: None }) };
+        let mut engine = Fused { machine, device: device.clone(), network, scalars, held: Mutex::new(Held { memory, ready: None }) };
         engine.set_parameters(&state.parameters)?;
         engine.set_buffers(&state.buffers)?;
         Ok(engine)
@@ -207,8 +212,19 @@ impl<E: Float, M: Machine<E>> Engine<E, M::Device> for Fused<E, M> {
         self.outputs(inputs, samples)
     }
 
-    fn attention(&self, _inputs: Flat<E, M::Device>, _samples: usize) -> Result<Vec<AttentionMap<E>>, Error> {
-        Err(Error::Device { during: "reading weights of attention", message: "this engine never writes them: `Portable` does".to_owned() })
+    fn attention(&self, inputs: Flat<E, M::Device>, samples: usize) -> Result<Vec<AttentionMap<E>>, Error> {
+        if samples == 0 {
+            return Ok(Vec::new());
+        }
+        let (inputs, purpose) = (inputs.as_vec(), Purpose { samples, training: false, d_input: false, shows: true });
+        let mut held = lock(&self.held);
+        self.forward(&mut held, &Batch { inputs: &inputs, purpose, noise: None, first: 0 })?;
+        let shown = held.ready.as_ref().map(|ready| ready.plan.shown.clone()).unwrap_or_default();
+        let map = |Shown { at, sizes: [heads, queries, keys] }: &Shown| {
+            let weights = self.read(&mut held.memory, *at, samples * heads * queries * keys)?;
+            Ok(AttentionMap { heads: *heads, queries: *queries, keys: *keys, weights })
+        };
+        shown.iter().map(map).collect()
     }
 
     fn objective<'a>(loss: &'a (impl ByParts<E> + OnTape<E, M::Device>)) -> Objective<'a, E, M::Device> {
@@ -223,9 +239,9 @@ impl<E: Float, M: Machine<E>> Engine<E, M::Device> for Fused<E, M> {
         objective: Objective<'_, E, M::Device>,
         optimizer: &mut dyn Optimizer<E>,
     ) -> Result<E, Error> {
-        let purpose = Purpose { samples: share.len(), training: noise.is_some(), d_input: false, targets: 0 };
+        let purpose = Purpose { samples: share.len(), training: noise.is_some(), d_input: false, shows: false };
         let batch = Batch { inputs, purpose, noise, first: share.samples.start };
-        let mut held = self.held.borrow_mut();
+        let mut held = lock(&self.held);
         let loss = self.differentiate(&mut held, &batch, objective)?;
         let gradients = self.d_parameters(&mut held)?;
         drop(held);
@@ -243,8 +259,8 @@ impl<E: Float, M: Machine<E>> Engine<E, M::Device> for Fused<E, M> {
         objective: Objective<'_, E, M::Device>,
     ) -> Result<Gradients<E>, Error> {
         let buffers = self.buffers();
-        let purpose = Purpose { samples, training: noise.is_some(), d_input: true, targets: 0 };
-        let mut held = self.held.borrow_mut();
+        let purpose = Purpose { samples, training: noise.is_some(), d_input: true, shows: false };
+        let mut held = lock(&self.held);
         let loss = self.differentiate(&mut held, &Batch { inputs, purpose, noise, first: 0 }, objective)?;
         let parameters = self.d_parameters(&mut held)?;
         let d_input = held.ready.as_ref().and_then(|ready| ready.plan.d_input);

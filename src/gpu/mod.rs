@@ -6,19 +6,25 @@
 //! - `kernels`: what the calls run, in CUDA's C++.
 //! - `machine`: what has to be asked of a machine.
 //! - `engine`: runs the calls: one list, recorded once, for a whole step of training.
+//! - `card`: NVIDIA cards.
 //! - `emulated`: a machine for tests without a GPU, which runs the same kernels on the processor, thread by thread.
 
 mod call;
 mod engine;
 mod machine;
 mod planner;
+#[cfg(any(feature = "cuda", feature = "emulated-gpu"))]
 mod source;
 mod steps;
 
+#[cfg(feature = "cuda")]
+mod card;
 #[cfg(feature = "emulated-gpu")]
 mod emulated;
 
 pub(crate) use call::{Arg, Matrix, Place};
+#[cfg(feature = "cuda")]
+pub use card::Card;
 #[cfg(feature = "emulated-gpu")]
 pub use emulated::Emulated;
 pub use engine::Fused;

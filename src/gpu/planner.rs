@@ -61,8 +61,8 @@ pub(crate) struct Purpose {
     pub training: bool,
     /// Whether somebody wants the gradient of the input.
     pub d_input: bool,
-    /// How many numbers the target of a sample has, where the loss is computed on the machine.
-    pub targets: usize,
+    /// Whether somebody wants to look at the weights of attention.
+    pub shows: bool,
 }
 
 /// The numbers at the front of the table, which each step is given: the seed of its noise, and the number of its first sample.
@@ -83,12 +83,19 @@ pub(crate) struct Planner {
     work: usize,
     table: Vec<i32>,
     constants: Vec<f64>,
+    shown: Vec<Shown>,
+}
+
+/// Weights of attention that somebody wants to look at: where they are, and how many heads, queries and keys there are.
+#[derive(Clone, Copy)]
+pub(crate) struct Shown {
+    pub at: Place,
+    pub sizes: [usize; 3],
 }
 
 /// The calls of a network and a batch, and how much memory they need.
 pub(crate) struct Plan {
     pub forward: Vec<Call>,
-    pub loss: Vec<Call>,
     pub backward: Vec<Call>,
     pub output: Place,
     pub d_output: Place,
@@ -97,6 +104,7 @@ pub(crate) struct Plan {
     pub work: usize,
     pub table: Vec<i32>,
     pub constants: Vec<f64>,
+    pub shown: Vec<Shown>,
 }
 
 impl Planner {
@@ -115,6 +123,7 @@ impl Planner {
             work: 0,
             table: vec![0; SEED],
             constants: Vec::new(),
+            shown: Vec::new(),
         }
     }
 
@@ -127,14 +136,12 @@ impl Planner {
         Some(self.outputs(y, network.output))
     }
 
-    /// The plan, with a loss of the output that writes its gradient, or without one.
-    pub(crate) fn finish(mut self, output: Value, loss: impl FnOnce(&mut Self, Place, Place)) -> Plan {
+    /// The plan: the way back begins with the gradient of the output.
+    pub(crate) fn finish(mut self, output: Value) -> Plan {
         let forward = core::mem::take(&mut self.calls);
         let (y, numel) = (self.at(output), output.dims.numel());
         let d_output = self.room(self.purpose.samples * numel);
         self.values[output.id].d = Some(d_output);
-        loss(&mut self, y, d_output);
-        let loss = core::mem::take(&mut self.calls);
         while let Some((made, back)) = self.back.pop() {
             let d: Vec<Option<Place>> = made.into_iter().map(|id| self.values[id].d).collect();
             // Nothing that is looked at was made of values without a gradient.
@@ -143,8 +150,8 @@ impl Planner {
             }
         }
         let d_input = self.values[0].d;
-        let Planner { calls: backward, given, work, table, constants, .. } = self;
-        Plan { forward, loss, backward, output: y, d_output, d_input, given, work, table, constants }
+        let Planner { calls: backward, given, work, table, constants, shown, .. } = self;
+        Plan { forward, backward, output: y, d_output, d_input, given, work, table, constants, shown }
     }
 
     /// How many samples there are.
@@ -155,6 +162,16 @@ impl Planner {
     /// Whether the network is being trained.
     pub(crate) fn is_training(&self) -> bool {
         self.purpose.training
+    }
+
+    /// Where weights of attention go, of so many heads, queries and keys, if somebody wants to look at them.
+    pub(crate) fn show(&mut self, sizes: [usize; 3]) -> Option<Place> {
+        if !self.purpose.shows {
+            return None;
+        }
+        let at = self.room(self.purpose.samples * sizes.iter().product::<usize>());
+        self.shown.push(Shown { at, sizes });
+        Some(at)
     }
 
     /// Tells apart the random numbers of the layers.

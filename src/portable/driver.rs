@@ -40,15 +40,16 @@ macro_rules! forwarded {
 }
 
 forwarded! {
-    cuCtxGetCurrent cuCtxSetCurrent cuDestroyExternalMemory cuDeviceGet cuDeviceGetAttribute cuDeviceGetCount
+    cuCtxGetCurrent cuCtxGetDevice cuCtxSetCurrent cuDestroyExternalMemory cuDeviceGet cuDeviceGetAttribute cuDeviceGetCount
     cuDevicePrimaryCtxRelease_v2 cuDevicePrimaryCtxRetain cuDeviceTotalMem_v2 cuDriverGetVersion cuEventCreate cuEventDestroy_v2
-    cuEventElapsedTime cuEventRecord cuExternalMemoryGetMappedBuffer cuGetErrorName cuGetErrorString cuImportExternalMemory
+    cuEventElapsedTime cuEventRecord cuExternalMemoryGetMappedBuffer cuGetErrorName cuGetErrorString cuGraphDestroy cuGraphExecDestroy
+    cuGraphInstantiateWithFlags cuGraphLaunch cuImportExternalMemory
     cuLaunchKernel cuMemAllocAsync cuMemAlloc_v2 cuMemFreeAsync cuMemFree_v2 cuMemGetInfo_v2 cuMemcpyDtoDAsync_v2
     cuMemcpyDtoD_v2 cuMemcpyDtoHAsync_v2 cuMemcpyDtoH_v2 cuMemcpyHtoDAsync_v2 cuMemcpyHtoD_v2 cuMemsetD8Async cuMemsetD8_v2
     cuModuleGetFunction cuModuleLoad cuModuleLoadData cuModuleUnload cuOccupancyAvailableDynamicSMemPerBlock
     cuOccupancyMaxActiveBlocksPerMultiprocessor cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags cuOccupancyMaxActiveClusters
     cuOccupancyMaxPotentialBlockSize cuOccupancyMaxPotentialBlockSizeWithFlags cuOccupancyMaxPotentialClusterSize
-    cuProfilerStart cuProfilerStop cuStreamCreate cuStreamDestroy_v2 cuStreamSynchronize cuStreamWaitEvent
+    cuProfilerStart cuProfilerStop cuStreamBeginCapture_v2 cuStreamCreate cuStreamDestroy_v2 cuStreamEndCapture cuStreamSynchronize cuStreamWaitEvent
 }
 
 extern "C" fn missing() -> c_uint {

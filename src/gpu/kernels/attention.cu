@@ -92,6 +92,15 @@ extern "C" __global__ void attend(const int *sizes, const real *q, const real *k
     if (lane == 0) log_sums[s.score(part.b, part.h, t)] = is_any ? largest + log(sum) : real(1e30);
 }
 
+// The weights themselves, for looking at: [B, H, T, S].
+extern "C" __global__ void attend_weights(int n, const int *sizes, const real *q, const real *k, const real *v, const real *padding, const real *mask, const real *log_sums, real *weights, real scale) {
+    EACH(i, n);
+    Attention s = *(const Attention *)sizes;
+    int row = i / s.keys, key = i % s.keys, b = row / s.queries / s.heads, h = row / s.queries % s.heads, t = row % s.queries;
+    real score = scale * dot(q + s.q.at(b, h, t), k + s.k.at(b, h, key), s.d) + (mask ? mask[i] : real(0));
+    weights[i] = s.is_hidden(padding, b, t, key) ? real(0) : exp(score - log_sums[row]);
+}
+
 // Beside each query, the sum of dy y.
 extern "C" __global__ void attend_products(int n, const int *sizes, const real *y, const real *dy, real *products) {
     EACH(i, n);

@@ -69,6 +69,10 @@ impl Planner {
         let (y_at, log_sums) = (self.at(out), self.room(samples * scores.heads * scores.queries));
         let args = [&self.operands(&of, sizes)[..], &[y_at.into(), log_sums.into(), scores.scale.into()]].concat();
         self.blocks("attend", of.blocks(samples, scores.queries), &args);
+        if let Some(weights) = self.show([scores.heads, scores.queries, scores.keys]) {
+            let args = [&self.operands(&of, sizes)[..], &[log_sums.into(), weights.into(), scores.scale.into()]].concat();
+            self.each("attend_weights", samples * scores.numel(), &args);
+        }
         self.back(out, move |p, dy| {
             let count = samples * scores.heads * scores.queries;
             let products = p.room(count);

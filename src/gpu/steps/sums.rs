@@ -23,11 +23,6 @@ pub(crate) enum Factor {
 }
 
 impl Channels {
-    /// How many numbers there are.
-    pub(crate) fn count(&self) -> usize {
-        self.outer * self.channels * self.inner
-    }
-
     /// How many slots a channel's sum is made in: it has nothing to do with the machine, so that every machine adds up the same.
     pub(crate) fn slots(&self) -> usize {
         const WORTH: usize = 2048;
