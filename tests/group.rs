@@ -145,3 +145,40 @@ fn lowerings_normalize_over_a_rank_alike() {
     assert_eq!((&fixed[0], &portable[0]), (&fixed[1], &portable[1]));
     assert_near(&fixed[0], &portable[0]);
 }
+
+/// The machine that plays a GPU normalizes over a rank as the others do, and says so where it is to be all of them.
+#[cfg(feature = "emulated-gpu")]
+#[test]
+fn fused_networks_learn_with_ranks() {
+    use formwork::engine::{Architecture, Objective, State};
+    use formwork::gpu::{Emulated, Fused};
+    use formwork::group::{Ranks, Share};
+    let plainly = learned::<Plainly, Static<f64>>(&Alone, Normalized::OverAll).unwrap();
+    for of_rank in ranks(12, |group| learned::<Plainly, Fused<f64, Emulated>>(group, Normalized::OverAll).unwrap()) {
+        assert_near(&of_rank, &plainly);
+    }
+    let normal = ranks(2, |group| learned::<Normal, Static<f64>>(group, Normalized::OverRank).unwrap());
+    let fused = ranks(2, |group| learned::<Normal, Fused<f64, Emulated>>(group, Normalized::OverRank).unwrap());
+    assert_near(&fused[0], &normal[0]);
+    let stop = core::cell::Cell::new(false);
+    let share = Share::of(2, Ranks { group: &Alone, normalized: Normalized::OverAll, stop: &stop });
+    let (network, model) = (Architecture::of::<Normal>(), Model::<Normal, f64, Cpu>::new(1));
+    let state = State { parameters: model.parameters(), buffers: model.buffers() };
+    let mut engine = Fused::<f64, Emulated>::new(&Cpu::default(), network, state).unwrap();
+    let refused = engine.train_share(&[0.0; 128], &share, Some(formwork::Noise::new(1)), Objective::ByParts(&Zero), &mut Sgd::new(0.1)).unwrap_err();
+    let message = "the device failed while normalizing over all ranks: this engine normalizes over the samples of a rank, `Normalized::OverRank`; \
+                   the engine `Portable` can do it";
+    assert_eq!(refused.to_string(), message);
+}
+
+/// A loss that is zero.
+#[cfg(feature = "emulated-gpu")]
+struct Zero;
+
+#[cfg(feature = "emulated-gpu")]
+impl formwork::engine::ByParts<f64> for Zero {
+    fn part(&self, _samples: core::ops::Range<usize>, _outputs: &[f64], d_outputs: &mut [f64]) -> f64 {
+        d_outputs.fill(0.0);
+        0.0
+    }
+}

@@ -69,10 +69,7 @@ impl<E: Float, M: Machine<E>> Fused<E, M> {
     fn prepare(&self, memory: &mut Memory<E, M>, purpose: Purpose) -> Result<Ready<M::Recording>, Error> {
         let mut planner = Planner::new(purpose);
         let Some(output) = planner.network(&self.network) else {
-            return Err(Error::Device {
-                during: "planning the network",
-                message: "a layer has no kernels for this engine: `Portable` runs it".to_owned(),
-            });
+            return Err(refused("planning the network", "a layer has no kernels for this engine"));
         };
         let plan = planner.finish(output);
         let needed = ((plan.given + plan.work) * size_of::<E>() + plan.table.len() * size_of::<i32>()) as u64;
@@ -146,6 +143,11 @@ impl<E: Float, M: Machine<E>> Fused<E, M> {
         let purpose = Purpose { samples, training: false, d_input: false, shows: false };
         self.forward(&mut lock(&self.held), &Batch { inputs, purpose, noise: None, first: 0 })
     }
+}
+
+/// Something that this engine cannot do and another one can.
+fn refused(during: &'static str, why: &str) -> Error {
+    Error::Device { during, message: format!("{why}; the engine `Portable` can do it") }
 }
 
 /// What is held, also if somebody's loss has panicked: each step writes what it reads.
@@ -239,12 +241,21 @@ impl<E: Float, M: Machine<E>> Engine<E, M::Device> for Fused<E, M> {
         objective: Objective<'_, E, M::Device>,
         optimizer: &mut dyn Optimizer<E>,
     ) -> Result<E, Error> {
-        let purpose = Purpose { samples: share.len(), training: noise.is_some(), d_input: false, shows: false };
-        let batch = Batch { inputs, purpose, noise, first: share.samples.start };
-        let mut held = lock(&self.held);
-        let loss = self.differentiate(&mut held, &batch, objective)?;
-        let gradients = self.d_parameters(&mut held)?;
-        drop(held);
+        if share.normalized_over().is_some() && self.scalars[1] > 0 && noise.is_some() {
+            return Err(refused("normalizing over all ranks", "this engine normalizes over the samples of a rank, `Normalized::OverRank`"));
+        }
+        let (mut loss, mut gradients) = match share.is_empty() {
+            true => (E::zero(), vec![E::zero(); self.scalars[0]]),
+            false => {
+                let purpose = Purpose { samples: share.len(), training: noise.is_some(), d_input: false, shows: false };
+                let mut held = lock(&self.held);
+                let loss = self.differentiate(&mut held, &Batch { inputs, purpose, noise, first: share.samples.start }, objective)?;
+                (loss, self.d_parameters(&mut held)?)
+            }
+        };
+        if let Some(ranks) = share.ranks {
+            loss = ranks.sum(&mut gradients, loss, &[0], &mut |_, _, _| ());
+        }
         let mut parameters = self.parameters();
         optimizer.update(&mut parameters, &gradients)?;
         self.set_parameters(&parameters)?;
