@@ -33,6 +33,7 @@
 //! | [`engine`] | the seam between models and machines: [`Engine`](engine::Engine) runs a network, [`Backend`](engine::Backend) says which engine a device has. |
 //! | [`portable`] | the first engine: every layer in dfdx operations, on any device, differentiated by dfdx's tape. What a layer means. |
 //! | [`cpu`] | the second: a plan over one flat buffer of parameters and one workspace, without a tape and without allocating. |
+//! | [`gpu`] | the third: a network and a batch as one list of calls for a GPU, in kernels of its own; it has not run on one yet. |
 //! | `kernels` | numeric kernels that know nothing of layers: one register tile, and products of matrices and images made of it, for the instructions that the processor has. The `unsafe` of this crate is there, where threads share memory, and where NVIDIA's driver is called. |
 //! | [`learn`] | losses, optimizers, learning rates, and how weights begin. |
 //! | [`regression`] | ridge, lasso and logistic regression on plain numbers, in closed form and by descent. |

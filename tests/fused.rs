@@ -137,3 +137,94 @@ fn close<E: Float>(what: &str, expected: &[E], given: &[E], tolerance: f64) {
         assert!((expected.f64() - given.f64()).abs() <= tolerance * largest, "{what} {i}: expected {expected}, given {given}");
     }
 }
+
+/// Four optimizers that keep numbers in the engine's memory, and one that keeps none.
+fn optimizers<E: Float>() -> Vec<Box<dyn Optimizer<E>>> {
+    vec![
+        Box::new(Sgd::new(0.1).weight_decay(0.01)),
+        Box::new(Sgd::new(0.1).momentum(0.9).dampening(0.1).nesterov()),
+        Box::new(Adagrad::new(0.1).learning_rate_decay(0.1)),
+        Box::new(RmsProp::new(0.01).momentum(0.5).centered()),
+        Box::new(Adam::new(0.01).weight_decay(0.1).decoupled_weight_decay(0.1)),
+        Box::new(Adam::new(0.01).clip_norm(0.01)),
+    ]
+}
+
+#[network([4] => [3])]
+type Small = (Linear<4, 5>, Tanh, Linear<5, 3>);
+
+/// The same network on both engines.
+fn both() -> (Static<f64>, Fused<f64, Emulated>) {
+    let (device, network) = (Cpu::default(), Architecture::of::<Small>());
+    (Static::new(&device, network, state(&network)).unwrap(), Fused::new(&device, network, state(&network)).unwrap())
+}
+
+/// A step of each with an optimizer of its own; the parameters have to agree.
+fn step(engines: &mut (Static<f64>, Fused<f64, Emulated>), optimizers: [&mut dyn Optimizer<f64>; 2]) {
+    let (loss, inputs) = (WeightedMean { samples: SAMPLES, weights: random(2, SAMPLES * 3) }, random(3, SAMPLES * 4));
+    let [of_fixed, of_fused] = optimizers;
+    engines.0.train(&inputs, SAMPLES, None, Objective::ByParts(&loss), of_fixed).unwrap();
+    engines.1.train(&inputs, SAMPLES, None, Objective::ByParts(&loss), of_fused).unwrap();
+    close("parameter", &engines.0.parameters(), &engines.1.parameters(), 1e-12);
+}
+
+/// Everything that an optimizer remembers.
+fn remembered(optimizer: &mut dyn Optimizer<f64>) -> Vec<f64> {
+    struct All(Vec<f64>);
+    impl formwork::learn::Memory<f64> for All {
+        fn numbers(&mut self, _name: &str, numbers: &mut Vec<f64>) {
+            self.0.extend_from_slice(numbers);
+        }
+
+        fn count(&mut self, _name: &str, count: &mut u64) {
+            self.0.push(*count as f64);
+        }
+    }
+    let mut all = All(Vec::new());
+    optimizer.remember(&mut all);
+    all.0
+}
+
+#[test]
+fn optimizers_move_parameters_where_they_are() {
+    for (mut of_fixed, mut of_fused) in optimizers().into_iter().zip(optimizers()) {
+        let mut engines = both();
+        for _ in 0..3 {
+            step(&mut engines, [&mut *of_fixed, &mut *of_fused]);
+        }
+        // To look at them brings them back; the next step takes them again.
+        close("kept", &remembered(&mut *of_fixed), &remembered(&mut *of_fused), 1e-12);
+        step(&mut engines, [&mut *of_fixed, &mut *of_fused]);
+        close("kept", &remembered(&mut *of_fixed), &remembered(&mut *of_fused), 1e-12);
+    }
+}
+
+#[test]
+fn optimizers_of_one_network_take_turns() {
+    let (mut fixed, mut fused) = (optimizers(), optimizers());
+    let mut engines = both();
+    for _ in 0..3 {
+        for (of_fixed, of_fused) in fixed.iter_mut().zip(&mut fused) {
+            step(&mut engines, [&mut **of_fixed, &mut **of_fused]);
+        }
+    }
+    for (of_fixed, of_fused) in fixed.iter_mut().zip(&mut fused) {
+        close("kept", &remembered(&mut **of_fixed), &remembered(&mut **of_fused), 1e-12);
+    }
+}
+
+/// A copy goes its own way, also to another network, and outlives the one that has its numbers.
+#[test]
+fn a_copy_of_an_optimizer_has_numbers_of_its_own() {
+    let (mut of_fixed, mut of_fused) = (Adam::new(0.01), Adam::new(0.01));
+    let mut engines = both();
+    step(&mut engines, [&mut of_fixed, &mut of_fused]);
+    let (mut fixed_copy, mut fused_copy) = (of_fixed.clone(), of_fused.clone());
+    step(&mut engines, [&mut of_fixed, &mut of_fused]);
+    let mut others = both();
+    step(&mut others, [&mut fixed_copy, &mut fused_copy]);
+    step(&mut others, [&mut of_fixed, &mut of_fused]);
+    drop((engines, others));
+    close("kept", &remembered(&mut of_fixed), &remembered(&mut of_fused), 1e-12);
+    close("kept", &remembered(&mut fixed_copy), &remembered(&mut fused_copy), 1e-12);
+}

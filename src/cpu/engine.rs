@@ -485,7 +485,7 @@ where
     fn step(&mut self, batch: &Batch<'_, E>, pass: Pass<'_, E>) {
         let mut parameters = core::mem::take(&mut self.parameters);
         let (rule, moved) = (pass.rule, Storage::new(&mut parameters));
-        let mut lists = pass.kept.into_iter().map(Storage::new);
+        let mut lists = pass.lists().into_iter().map(Storage::new);
         let kept: [Option<Storage<'_, E>>; 3] = core::array::from_fn(|i| lists.next().filter(|_| i < rule.keeps()));
         self.in_memory(batch, |engine, at, _| {
             Pool::global().run_weighted(engine.threads_for_blocks(at), &engine.plan.block_ends, &|seat, i| {

@@ -9,7 +9,9 @@ pub enum Space {
     Gradients,
     /// What layers write themselves.
     Buffers,
-    /// What a step is given: the inputs.
+    /// What an optimizer keeps for each parameter, list by list.
+    Kept,
+    /// What a step is given: the inputs, and the coefficients of the optimizer.
     Given,
     /// What a step computes: values, their gradients, and what layers leave for the way back.
     Work,
@@ -19,7 +21,7 @@ pub enum Space {
 
 impl Space {
     /// How many there are.
-    pub const COUNT: usize = 6;
+    pub const COUNT: usize = 7;
 }
 
 /// Where numbers lie, which follow one another.

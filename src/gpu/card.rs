@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 ///
 /// **Nothing of it was ever run on a card**: none was at hand. What was seen: NVRTC and the assembler of CUDA 13.0 take all kernels for
 /// compute capability 9.0, tests run the same kernels on the processor ([`Emulated`](super::Fused)), and programs with it link.
+#[derive(Clone)]
 pub struct Card(Arc<Line>);
 
 /// What all machines on one card have in common. It is kept until the program ends, as dfdx keeps the card's context.
@@ -399,23 +400,19 @@ where
     fn record(&self, memory: &mut Memory<E, Self>, calls: &[Call]) -> Result<Recording, Error> {
         const RECORDING: &str = "making a graph";
         self.0.opened.bind()?;
-        let mut graph = core::ptr::null_mut();
-        // SAFETY: the stream is ours. What fails on the way ends the recording all the same.
+        let (mut graph, mut runnable) = (core::ptr::null_mut(), core::ptr::null_mut());
+        // SAFETY: the stream is ours. What fails on the way ends the recording all the same, and what was made of it is given back; what
+        // can be run of a graph has all that it needs.
         unsafe {
             sys::cuStreamBeginCapture_v2(self.0.stream, Capture::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL).result().map_err(failed(RECORDING))?;
             let called = calls.iter().try_for_each(|call| self.call(memory, call));
-            let ended = sys::cuStreamEndCapture(self.0.stream, &mut graph).result();
-            called?;
-            ended.map_err(failed(RECORDING))?;
+            let ended = sys::cuStreamEndCapture(self.0.stream, &mut graph).result().map_err(failed(RECORDING));
+            let made = called.and(ended).and_then(|()| sys::cuGraphInstantiateWithFlags(&mut runnable, graph, 0).result().map_err(failed(RECORDING)));
+            if !graph.is_null() {
+                let _ = sys::cuGraphDestroy(graph);
+            }
+            made?;
         }
-        let mut runnable = core::ptr::null_mut();
-        // SAFETY: the graph was just made; what can be run of it has all that it needs.
-        let made = unsafe {
-            let made = sys::cuGraphInstantiateWithFlags(&mut runnable, graph, 0).result();
-            let _ = sys::cuGraphDestroy(graph);
-            made
-        };
-        made.map_err(failed(RECORDING))?;
         Ok(Recording { graph: runnable, _line: Arc::clone(&self.0) })
     }
 

@@ -16,6 +16,7 @@ use std::sync::OnceLock;
 /// A GPU that is played by the processor: slow, and with the same kernels.
 ///
 /// It needs a C++ compiler, `c++` or what `CXX` names, and compiles the kernels when it is first asked for.
+#[derive(Clone)]
 pub struct Emulated {
     kernels: &'static Library,
 }

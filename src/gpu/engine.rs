@@ -1,26 +1,30 @@
 //! Runs the calls of a network.
 
-use super::call::{Call, Place, Space};
+use super::call::{Call, Place, Space, THREADS};
 use super::machine::{Machine, Memory};
 use super::planner::{Plan, Planner, Purpose, SEED, Shown};
 use crate::engine::{Architecture, AttentionMap, ByParts, Engine, Flat, Gradients, Objective, OnTape, State};
 use crate::error::Error;
 use crate::float::Float;
 use crate::group::Share;
-use crate::learn::Optimizer;
+use crate::learn::kept::{Away, Kept};
+use crate::learn::{Optimizer, Pass};
 use crate::noise::Noise;
 use dfdx::prelude::{Backward, TensorFromVec, Trace};
 use dfdx::tensor_ops::Device;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// The fused lowering: one list of calls for a network and a batch size, without a tape.
+///
+/// Parameters and what optimizers keep stay in the machine's memory from step to step, as long as the optimizer moves each parameter by
+/// itself; one that has to see all gradients first moves them on the host.
 pub struct Fused<E: Float, M: Machine<E>> {
     machine: M,
     device: M::Device,
     network: Architecture,
     /// How many parameters and buffers there are.
     scalars: [usize; 2],
-    held: Mutex<Held<E, M>>,
+    held: Arc<Mutex<Held<E, M>>>,
 }
 
 /// What lies in the machine's memory from step to step.
@@ -28,6 +32,10 @@ struct Held<E: Float, M: Machine<E>> {
     memory: Memory<E, M>,
     /// The step that the memory was last used for, which is the next one too more often than not.
     ready: Option<Ready<M::Recording>>,
+    /// Whose numbers are those that an optimizer keeps.
+    lent: Option<Arc<Lent<E>>>,
+    /// How many lists they are.
+    lists: usize,
 }
 
 /// A step that can be run.
@@ -36,6 +44,43 @@ struct Ready<R> {
     plan: Plan,
     /// The way there, and the way back.
     ways: [R; 2],
+    /// A step of an optimizer with this kernel.
+    update: Option<(&'static str, R)>,
+}
+
+/// How many coefficients an optimizer has at most.
+const COEFFICIENTS: usize = 16;
+
+/// The numbers of an optimizer that another one's have replaced; none while they are in the machine's memory.
+type Lent<E> = OnceLock<Vec<E>>;
+
+/// A list of numbers that an optimizer has lent to an engine.
+struct Taken<E: Float, M: Machine<E>> {
+    machine: M,
+    held: Arc<Mutex<Held<E, M>>>,
+    lent: Arc<Lent<E>>,
+    list: usize,
+}
+
+impl<E: Float, M: Machine<E>> Away<E> for Taken<E, M> {
+    /// From a machine that is lost there come numbers that are none.
+    fn fetch(&self, numbers: &mut [E]) {
+        let begin = self.list * numbers.len();
+        // The lock is taken first: until then another optimizer's step may replace the numbers.
+        let held = lock(&self.held);
+        match self.lent.get() {
+            Some(replaced) => numbers.copy_from_slice(&replaced[begin..][..numbers.len()]),
+            None => {
+                if self.machine.read(&held.memory.numbers[Space::Kept as usize], begin, numbers).is_err() {
+                    numbers.fill(E::nan());
+                }
+            }
+        }
+    }
+
+    fn place(&self) -> (*const (), usize) {
+        (Arc::as_ptr(&self.lent).cast(), self.list)
+    }
 }
 
 /// A batch, as it is given to a step.
@@ -72,24 +117,23 @@ impl<E: Float, M: Machine<E>> Fused<E, M> {
             return Err(refused("planning the network", "a layer has no kernels for this engine"));
         };
         let plan = planner.finish(output);
-        let needed = ((plan.given + plan.work) * size_of::<E>() + plan.table.len() * size_of::<i32>()) as u64;
+        let needed = ((plan.given + COEFFICIENTS + plan.work) * size_of::<E>() + plan.table.len() * size_of::<i32>()) as u64;
         // What the step before has used is given back first.
         *memory.space(Space::Given) = self.machine.room(1)?;
         *memory.space(Space::Work) = self.machine.room(1)?;
         if let Some(free) = self.machine.free()?.filter(|&free| free < needed) {
             return Err(Error::Memory { needed, free });
         }
-        *memory.space(Space::Given) = self.machine.room(plan.given.max(1))?;
+        *memory.space(Space::Given) = self.machine.room(plan.given + COEFFICIENTS)?;
         *memory.space(Space::Work) = self.machine.room(plan.work.max(1))?;
         *memory.space(Space::Constants) = self.machine.room(plan.constants.len().max(1))?;
         let constants: Vec<E> = plan.constants.iter().map(|&number| E::of(number)).collect();
         self.machine.write(memory.space(Space::Constants), 0, &constants)?;
         memory.table = self.machine.table(&plan.table)?;
-        let back: Vec<Call> = core::iter::once(Call::Zero { at: Place { space: Space::Gradients, begin: 0 }, count: self.scalars[0] })
-            .chain(plan.backward.iter().cloned())
-            .collect();
+        let gradients = Call::Zero { at: Place { space: Space::Gradients, begin: 0 }, count: self.scalars[0] };
+        let back: Vec<Call> = (self.scalars[0] > 0).then_some(gradients).into_iter().chain(plan.backward.iter().cloned()).collect();
         let ways = [self.machine.record(memory, &plan.forward)?, self.machine.record(memory, &back)?];
-        Ok(Ready { purpose, plan, ways })
+        Ok(Ready { purpose, plan, ways, update: None })
     }
 
     /// Numbers in the machine's memory.
@@ -102,7 +146,7 @@ impl<E: Float, M: Machine<E>> Fused<E, M> {
     /// The outputs of a batch.
     fn forward(&self, held: &mut Held<E, M>, batch: &Batch<'_, E>) -> Result<Vec<E>, Error> {
         self.admit(held, batch)?;
-        let Held { memory, ready: Some(ready) } = held else { unreachable!("a step was prepared") };
+        let Held { memory, ready: Some(ready), .. } = held else { unreachable!("a step was prepared") };
         self.machine.replay(memory, &ready.ways[0])?;
         self.read(memory, ready.plan.output, batch.purpose.samples * self.network.output.numel())
     }
@@ -114,7 +158,7 @@ impl<E: Float, M: Machine<E>> Fused<E, M> {
             Objective::ByParts(loss) => by_parts(loss, &outputs, batch.purpose.samples),
             Objective::OnTape(loss) => on_tape(loss, &self.device, outputs)?,
         };
-        let Held { memory, ready: Some(ready) } = held else { unreachable!("a step was prepared") };
+        let Held { memory, ready: Some(ready), .. } = held else { unreachable!("a step was prepared") };
         let to = ready.plan.d_output;
         self.machine.write(memory.space(to.space), to.begin, &d_outputs)?;
         self.machine.replay(memory, &ready.ways[1])?;
@@ -130,6 +174,63 @@ impl<E: Float, M: Machine<E>> Fused<E, M> {
     fn held(&self, space: Space, count: usize) -> Vec<E> {
         let mut held = lock(&self.held);
         self.read(&mut held.memory, Place { space, begin: 0 }, count).unwrap_or_default()
+    }
+
+    /// A step of an optimizer that moves each parameter by itself, where the parameters are.
+    fn update(&self, pass: Pass<'_, E>) -> Result<(), Error> {
+        let ((kernel, coefficients), lists) = (pass.rule.kernel(), pass.rule.keeps());
+        let mut kept: Vec<&mut Kept<E>> = pass.kept.into_iter().flatten().take(lists).collect();
+        if !self.has(&kept) {
+            self.take_over(&mut kept)?;
+        }
+        let mut held = lock(&self.held);
+        let Held { memory, ready: Some(ready), .. } = &mut *held else { unreachable!("gradients were computed") };
+        self.machine.write(memory.space(Space::Given), ready.plan.given, &coefficients)?;
+        if ready.update.as_ref().is_none_or(|&(recorded, _)| recorded != kernel) {
+            let [moved, gradients, kept] = [Space::Parameters, Space::Gradients, Space::Kept].map(|space| Place { space, begin: 0 });
+            let given = Place { space: Space::Given, begin: ready.plan.given };
+            let args = vec![self.scalars[0].into(), moved.into(), gradients.into(), kept.into(), given.into()];
+            let calls = [Call::Kernel { name: kernel, blocks: self.scalars[0].div_ceil(THREADS), args }];
+            ready.update = Some((kernel, self.machine.record(memory, &calls[..usize::from(self.scalars[0] > 0)])?));
+        }
+        let Some((_, update)) = &ready.update else { unreachable!("it was recorded") };
+        self.machine.replay(memory, update)
+    }
+
+    /// A step of an optimizer on the host.
+    fn update_here(&mut self, optimizer: &mut dyn Optimizer<E>, gradients: &[E]) -> Result<(), Error> {
+        let mut parameters = self.parameters();
+        optimizer.update(&mut parameters, gradients)?;
+        self.set_parameters(&parameters)
+    }
+
+    /// Whether what an optimizer keeps is here already.
+    fn has(&self, kept: &[&mut Kept<E>]) -> bool {
+        let held = lock(&self.held);
+        let lent = held.lent.as_ref().map(|lent| Arc::as_ptr(lent).cast());
+        kept.iter().enumerate().all(|(list, kept)| kept.place().is_some_and(|place| Some(place) == lent.map(|lent| (lent, list))))
+    }
+
+    /// Takes what an optimizer keeps, in the place of what another one has.
+    fn take_over(&self, kept: &mut [&mut Kept<E>]) -> Result<(), Error> {
+        let numbers: Vec<E> = kept.iter_mut().flat_map(|kept| kept.here().clone()).collect();
+        let (mut held, lent) = (lock(&self.held), Arc::new(Lent::new()));
+        // Nobody asks for numbers whose optimizer is gone, or has them again.
+        if let Some(replaced) = held.lent.take().filter(|lent| Arc::strong_count(lent) > 1) {
+            let at = Place { space: Space::Kept, begin: 0 };
+            let count = held.lists * self.scalars[0];
+            let _ = replaced.set(self.read(&mut held.memory, at, count)?);
+        }
+        let mut room = self.machine.room(numbers.len().max(1))?;
+        self.machine.write(&mut room, 0, &numbers)?;
+        *held.memory.space(Space::Kept) = room;
+        held.lists = kept.len();
+        held.ready.iter_mut().for_each(|ready| ready.update = None);
+        held.lent = Some(Arc::clone(&lent));
+        for (list, kept) in kept.iter_mut().enumerate() {
+            kept.lend(Arc::new(Taken { machine: self.machine.clone(), held: Arc::clone(&self.held), lent: Arc::clone(&lent), list }));
+        }
+        Ok(())
     }
 
     fn set(&mut self, space: Space, numbers: &[E]) -> Result<(), Error> {
@@ -179,10 +280,16 @@ impl<E: Float, M: Machine<E>> Engine<E, M::Device> for Fused<E, M> {
         let scalars = [state.parameters.len(), state.buffers.len()];
         let room = |count: usize| machine.room(count.max(1));
         let memory = Memory {
-            numbers: [room(scalars[0])?, room(scalars[0])?, room(scalars[1])?, room(0)?, room(0)?, room(0)?],
+            numbers: [room(scalars[0])?, room(scalars[0])?, room(scalars[1])?, room(0)?, room(0)?, room(0)?, room(0)?],
             table: machine.table(&[0; SEED])?,
         };
-        let mut engine = Fused { machine, device: device.clone(), network, scalars, held: Mutex::new(Held { memory, ready: None }) };
+        let mut engine = Fused {
+            machine,
+            device: device.clone(),
+            network,
+            scalars,
+            held: Arc::new(Mutex::new(Held { memory, ready: None, lent: None, lists: 0 })),
+        };
         engine.set_parameters(&state.parameters)?;
         engine.set_buffers(&state.buffers)?;
         Ok(engine)
@@ -244,21 +351,29 @@ impl<E: Float, M: Machine<E>> Engine<E, M::Device> for Fused<E, M> {
         if share.normalized_over().is_some() && self.scalars[1] > 0 && noise.is_some() {
             return Err(refused("normalizing over all ranks", "this engine normalizes over the samples of a rank, `Normalized::OverRank`"));
         }
-        let (mut loss, mut gradients) = match share.is_empty() {
-            true => (E::zero(), vec![E::zero(); self.scalars[0]]),
-            false => {
-                let purpose = Purpose { samples: share.len(), training: noise.is_some(), d_input: false, shows: false };
-                let mut held = lock(&self.held);
-                let loss = self.differentiate(&mut held, &Batch { inputs, purpose, noise, first: share.samples.start }, objective)?;
-                (loss, self.d_parameters(&mut held)?)
-            }
+        let batch = || {
+            let purpose = Purpose { samples: share.len(), training: noise.is_some(), d_input: false, shows: false };
+            Batch { inputs, purpose, noise, first: share.samples.start }
         };
-        if let Some(ranks) = share.ranks {
-            loss = ranks.sum(&mut gradients, loss, &[0], &mut |_, _, _| ());
-        }
-        let mut parameters = self.parameters();
-        optimizer.update(&mut parameters, &gradients)?;
-        self.set_parameters(&parameters)?;
+        let Some(ranks) = share.ranks else {
+            let loss = self.differentiate(&mut lock(&self.held), &batch(), objective)?;
+            match optimizer.begin(self.scalars[0])? {
+                Some(pass) => self.update(pass)?,
+                None => {
+                    let gradients = self.d_parameters(&mut lock(&self.held))?;
+                    self.update_here(optimizer, &gradients)?;
+                }
+            }
+            return Ok(loss);
+        };
+        let (loss, mut gradients) = if share.is_empty() {
+            (E::zero(), vec![E::zero(); self.scalars[0]])
+        } else {
+            let mut held = lock(&self.held);
+            (self.differentiate(&mut held, &batch(), objective)?, self.d_parameters(&mut held)?)
+        };
+        let loss = ranks.sum(&mut gradients, loss, &[0], &mut |_, _, _| ());
+        self.update_here(optimizer, &gradients)?;
         Ok(loss)
     }
 

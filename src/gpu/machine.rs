@@ -6,15 +6,15 @@ use crate::float::Float;
 use dfdx::tensor_ops::Device;
 
 /// A machine that calls run on. Its operations follow one another as they were asked for; only reading waits for them.
-pub trait Machine<E: Float>: Sized {
+pub trait Machine<E: Float>: Clone + Send + Sync + 'static {
     /// The dfdx device whose models it runs.
     type Device: Device<E>;
     /// Numbers in the machine's memory.
-    type Numbers;
+    type Numbers: Send;
     /// Whole numbers there.
-    type Table;
+    type Table: Send;
     /// Calls in the form in which they run the fastest.
-    type Recording;
+    type Recording: Send;
 
     /// The machine that a dfdx device is on.
     ///

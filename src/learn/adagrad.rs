@@ -1,6 +1,7 @@
 //! AdaGrad.
 
-use super::optimizer::{LearningRate, learning_rate, state};
+use super::kept::Kept;
+use super::optimizer::{LearningRate, learning_rate};
 use super::rule::{AnyRule, Pass, Rule, by_number};
 use crate::error::Error;
 use crate::float::Float;
@@ -35,13 +36,13 @@ pub struct Adagrad<E = f32> {
     epsilon: f64,
     weight_decay: f64,
     steps: u64,
-    squares: Vec<E>,
+    squares: Kept<E>,
 }
 
 impl<E: Float> Adagrad<E> {
     /// AdaGrad with this learning rate and `ε = 1e-10`.
     pub fn new(learning_rate: f64) -> Self {
-        Adagrad { learning_rate, learning_rate_decay: 0.0, epsilon: 1e-10, weight_decay: 0.0, steps: 0, squares: Vec::new() }
+        Adagrad { learning_rate, learning_rate_decay: 0.0, epsilon: 1e-10, weight_decay: 0.0, steps: 0, squares: Kept::new() }
     }
 
     /// The same with a learning rate that decays by `δ`.
@@ -71,9 +72,9 @@ impl<E: Float> Adagrad<E> {
     fn next(&mut self, parameters: usize) -> Result<Pass<'_, E>, Error> {
         let rate = E::of(self.learning_rate / (1.0 + self.steps as f64 * self.learning_rate_decay));
         let rule = AdagradRule { rate, epsilon: E::of(self.epsilon), decay: E::of(self.weight_decay) };
-        let squares = state(&mut self.squares, parameters)?;
+        let squares = self.squares.for_parameters(parameters)?;
         self.steps += 1;
-        Ok(Pass { rule: AnyRule::Adagrad(rule), kept: [squares, &mut [], &mut []] })
+        Ok(Pass { rule: AnyRule::Adagrad(rule), kept: [Some(squares), None, None] })
     }
 }
 
@@ -86,6 +87,12 @@ pub(crate) struct AdagradRule<E> {
 }
 
 impl<E: Float> Rule<E, 1> for AdagradRule<E> {
+    const KERNEL: &'static str = "adagrad";
+
+    fn coefficients(self) -> Vec<E> {
+        vec![self.rate, self.epsilon, self.decay]
+    }
+
     #[inline(always)]
     fn next(self, p: E, g: E, [s]: [E; 1]) -> (E, [E; 1]) {
         let g = g + self.decay * p;

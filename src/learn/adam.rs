@@ -1,6 +1,7 @@
 //! Adam.
 
-use super::optimizer::{LearningRate, learning_rate, state};
+use super::kept::Kept;
+use super::optimizer::{LearningRate, learning_rate};
 use super::rule::{AnyRule, Pass, Rule, by_number};
 use crate::error::Error;
 use crate::float::Float;
@@ -43,8 +44,8 @@ pub struct Adam<E = f32> {
     weight_decay: f64,
     decoupled_weight_decay: f64,
     steps: u64,
-    mean: Vec<E>,
-    square: Vec<E>,
+    mean: Kept<E>,
+    square: Kept<E>,
 }
 
 impl<E: Float> Adam<E> {
@@ -57,8 +58,8 @@ impl<E: Float> Adam<E> {
             weight_decay: 0.0,
             decoupled_weight_decay: 0.0,
             steps: 0,
-            mean: Vec::new(),
-            square: Vec::new(),
+            mean: Kept::new(),
+            square: Kept::new(),
         }
     }
 
@@ -93,7 +94,7 @@ by_number!(Adam, numbers: [mean, square], counts: [steps]);
 
 impl<E: Float> Adam<E> {
     fn next(&mut self, parameters: usize) -> Result<Pass<'_, E>, Error> {
-        let (mean, square) = (state(&mut self.mean, parameters)?, state(&mut self.square, parameters)?);
+        let (mean, square) = (self.mean.for_parameters(parameters)?, self.square.for_parameters(parameters)?);
         self.steps += 1;
         let steps = i32::try_from(self.steps).unwrap_or(i32::MAX);
         let [correct_mean, correct_square] = self.betas.map(|beta| 1.0 - beta.powi(steps));
@@ -106,7 +107,7 @@ impl<E: Float> Adam<E> {
             decay: E::of(self.weight_decay),
             keep_parameter: E::of(1.0 - self.learning_rate * self.decoupled_weight_decay),
         });
-        Ok(Pass { rule, kept: [mean, square, &mut []] })
+        Ok(Pass { rule, kept: [Some(mean), Some(square), None] })
     }
 }
 
@@ -123,6 +124,14 @@ pub(crate) struct AdamRule<E> {
 }
 
 impl<E: Float> Rule<E, 2> for AdamRule<E> {
+    const KERNEL: &'static str = "adam";
+
+    fn coefficients(self) -> Vec<E> {
+        let [first, second] = self.keep;
+        let [fresh_first, fresh_second] = self.fresh;
+        vec![self.rate, self.root, first, second, fresh_first, fresh_second, self.epsilon, self.decay, self.keep_parameter]
+    }
+
     #[inline(always)]
     fn next(self, p: E, g: E, [m, v]: [E; 2]) -> (E, [E; 2]) {
         let g = g + self.decay * p;

@@ -9,6 +9,7 @@ mod clip;
 mod cross_entropy;
 mod huber;
 pub mod init;
+pub(crate) mod kept;
 mod kl_div;
 mod l1;
 mod loss;

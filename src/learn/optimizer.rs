@@ -191,7 +191,7 @@ macro_rules! learning_rate {
 }
 pub(crate) use learning_rate;
 
-/// The state of an optimizer for each parameter: zeros at first, made when the number of parameters is known.
+/// Room for a number of each parameter: zeros at first, made when the number of parameters is known.
 pub(crate) fn state<E: Float>(buffer: &mut Vec<E>, parameters: usize) -> Result<&mut [E], Error> {
     if buffer.is_empty() {
         buffer.resize(parameters, E::zero());

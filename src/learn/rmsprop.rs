@@ -1,6 +1,7 @@
 //! RMSProp.
 
-use super::optimizer::{LearningRate, learning_rate, state};
+use super::kept::Kept;
+use super::optimizer::{LearningRate, learning_rate};
 use super::rule::{AnyRule, Pass, Rule, by_number};
 use crate::error::Error;
 use crate::float::Float;
@@ -40,9 +41,9 @@ pub struct RmsProp<E = f32> {
     momentum: f64,
     weight_decay: f64,
     centered: bool,
-    square: Vec<E>,
-    mean: Vec<E>,
-    velocity: Vec<E>,
+    square: Kept<E>,
+    mean: Kept<E>,
+    velocity: Kept<E>,
 }
 
 impl<E: Float> RmsProp<E> {
@@ -55,9 +56,9 @@ impl<E: Float> RmsProp<E> {
             momentum: 0.0,
             weight_decay: 0.0,
             centered: false,
-            square: Vec::new(),
-            mean: Vec::new(),
-            velocity: Vec::new(),
+            square: Kept::new(),
+            mean: Kept::new(),
+            velocity: Kept::new(),
         }
     }
 
@@ -103,8 +104,8 @@ impl<E: Float> RmsProp<E> {
         // A mean that stays 0 takes nothing from the mean square.
         let fresh_mean = if self.centered { fresh } else { E::zero() };
         let rule = AnyRule::RmsProp(RmsPropRule { rate, alpha, fresh, fresh_mean, epsilon, momentum, decay });
-        let (square, mean) = (state(&mut self.square, parameters)?, state(&mut self.mean, parameters)?);
-        Ok(Pass { rule, kept: [square, mean, state(&mut self.velocity, parameters)?] })
+        let (square, mean) = (self.square.for_parameters(parameters)?, self.mean.for_parameters(parameters)?);
+        Ok(Pass { rule, kept: [Some(square), Some(mean), Some(self.velocity.for_parameters(parameters)?)] })
     }
 }
 
@@ -121,6 +122,12 @@ pub(crate) struct RmsPropRule<E> {
 }
 
 impl<E: Float> Rule<E, 3> for RmsPropRule<E> {
+    const KERNEL: &'static str = "rms_prop";
+
+    fn coefficients(self) -> Vec<E> {
+        vec![self.rate, self.alpha, self.fresh, self.fresh_mean, self.epsilon, self.momentum, self.decay]
+    }
+
     #[inline(always)]
     fn next(self, p: E, g: E, [v, a, b]: [E; 3]) -> (E, [E; 3]) {
         let g = g + self.decay * p;

@@ -2,6 +2,7 @@
 
 use super::adagrad::AdagradRule;
 use super::adam::AdamRule;
+use super::kept::Kept;
 use super::rmsprop::RmsPropRule;
 use super::sgd::{MomentumRule, SgdRule};
 use crate::float::Float;
@@ -10,6 +11,12 @@ use crate::kernels::simd::{Job, with_best};
 /// What an optimizer does to one number, with `N` numbers that it keeps for it. What is `#[inline(always)]` becomes vector
 /// instructions.
 pub(crate) trait Rule<E, const N: usize>: Copy {
+    /// Its kernel on GPUs.
+    const KERNEL: &'static str;
+
+    /// What the kernel is given.
+    fn coefficients(self) -> Vec<E>;
+
     /// The parameter `p` with gradient `g`, and what is kept, after a step.
     fn next(self, p: E, g: E, kept: [E; N]) -> (E, [E; N]);
 }
@@ -17,8 +24,8 @@ pub(crate) trait Rule<E, const N: usize>: Copy {
 /// One step of an optimizer that moves each parameter by itself: any part of the parameters can be moved at any time.
 pub struct Pass<'a, E> {
     pub(crate) rule: AnyRule<E>,
-    /// What the optimizer keeps for each parameter; empty where it keeps less.
-    pub(crate) kept: [&'a mut [E]; 3],
+    /// What the optimizer keeps for each parameter; none where it keeps less.
+    pub(crate) kept: [Option<&'a mut Kept<E>>; 3],
 }
 
 /// The rule of an optimizer of this crate, with its coefficients.
@@ -31,10 +38,16 @@ pub(crate) enum AnyRule<E> {
     Adam(AdamRule<E>),
 }
 
-impl<E: Float> Pass<'_, E> {
+impl<'a, E: Float> Pass<'a, E> {
     /// Moves all parameters.
     pub(crate) fn apply(self, parameters: &mut [E], gradients: &[E]) {
-        self.rule.apply(parameters, gradients, self.kept);
+        let rule = self.rule;
+        rule.apply(parameters, gradients, self.lists());
+    }
+
+    /// What is kept, here; empty where it is less.
+    pub(crate) fn lists(self) -> [&'a mut [E]; 3] {
+        self.kept.map(|kept| kept.map_or(Default::default(), |kept| &mut kept.here()[..]))
     }
 }
 
@@ -53,6 +66,20 @@ impl<E: Float> AnyRule<E> {
             AnyRule::Momentum(_) | AnyRule::Adagrad(_) => 1,
             AnyRule::Adam(_) => 2,
             AnyRule::RmsProp(_) => 3,
+        }
+    }
+
+    /// Its kernel on GPUs, and what that is given.
+    pub(crate) fn kernel(&self) -> (&'static str, Vec<E>) {
+        fn of<E, R: Rule<E, N>, const N: usize>(rule: R) -> (&'static str, Vec<E>) {
+            (R::KERNEL, rule.coefficients())
+        }
+        match *self {
+            AnyRule::Sgd(rule) => of(rule),
+            AnyRule::Momentum(rule) => of(rule),
+            AnyRule::Adagrad(rule) => of(rule),
+            AnyRule::RmsProp(rule) => of(rule),
+            AnyRule::Adam(rule) => of(rule),
         }
     }
 
@@ -119,7 +146,7 @@ macro_rules! by_number {
             }
 
             fn remember(&mut self, memory: &mut dyn $crate::learn::Memory<E>) {
-                $( memory.numbers(stringify!($numbers), &mut self.$numbers); )*
+                $( memory.numbers(stringify!($numbers), self.$numbers.here()); )*
                 $( memory.count(stringify!($count), &mut self.$count); )*
             }
 

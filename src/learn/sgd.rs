@@ -1,6 +1,7 @@
 //! Stochastic gradient descent.
 
-use super::optimizer::{LearningRate, learning_rate, state};
+use super::kept::Kept;
+use super::optimizer::{LearningRate, learning_rate};
 use super::rule::{AnyRule, Pass, Rule, by_number};
 use crate::error::Error;
 use crate::float::Float;
@@ -34,14 +35,14 @@ pub struct Sgd<E = f32> {
     dampening: f64,
     weight_decay: f64,
     nesterov: bool,
-    velocity: Vec<E>,
+    velocity: Kept<E>,
     steps: u64,
 }
 
 impl<E: Float> Sgd<E> {
     /// Plain gradient descent with this learning rate.
     pub fn new(learning_rate: f64) -> Self {
-        Sgd { learning_rate, momentum: 0.0, dampening: 0.0, weight_decay: 0.0, nesterov: false, velocity: Vec::new(), steps: 0 }
+        Sgd { learning_rate, momentum: 0.0, dampening: 0.0, weight_decay: 0.0, nesterov: false, velocity: Kept::new(), steps: 0 }
     }
 
     /// The same with momentum `μ`.
@@ -78,13 +79,13 @@ impl<E: Float> Sgd<E> {
         let [rate, momentum, decay] = [self.learning_rate, self.momentum, self.weight_decay].map(E::of);
         let descent = SgdRule { rate, decay };
         if self.momentum == 0.0 {
-            return Ok(Pass { rule: AnyRule::Sgd(descent), kept: Default::default() });
+            return Ok(Pass { rule: AnyRule::Sgd(descent), kept: [None, None, None] });
         }
         let fresh = if self.steps == 0 { E::one() } else { E::of(1.0 - self.dampening) };
         let rule = AnyRule::Momentum(MomentumRule { descent, momentum, fresh, nesterov: self.nesterov });
-        let velocity = state(&mut self.velocity, parameters)?;
+        let velocity = self.velocity.for_parameters(parameters)?;
         self.steps += 1;
-        Ok(Pass { rule, kept: [velocity, &mut [], &mut []] })
+        Ok(Pass { rule, kept: [Some(velocity), None, None] })
     }
 }
 
@@ -96,6 +97,12 @@ pub(crate) struct SgdRule<E> {
 }
 
 impl<E: Float> Rule<E, 0> for SgdRule<E> {
+    const KERNEL: &'static str = "sgd";
+
+    fn coefficients(self) -> Vec<E> {
+        vec![self.rate, self.decay]
+    }
+
     #[inline(always)]
     fn next(self, p: E, g: E, kept: [E; 0]) -> (E, [E; 0]) {
         (p - self.rate * (g + self.decay * p), kept)
@@ -113,6 +120,13 @@ pub(crate) struct MomentumRule<E> {
 }
 
 impl<E: Float> Rule<E, 1> for MomentumRule<E> {
+    const KERNEL: &'static str = "momentum";
+
+    fn coefficients(self) -> Vec<E> {
+        let nesterov = if self.nesterov { E::one() } else { E::zero() };
+        vec![self.descent.rate, self.descent.decay, self.momentum, self.fresh, nesterov]
+    }
+
     #[inline(always)]
     fn next(self, p: E, g: E, [b]: [E; 1]) -> (E, [E; 1]) {
         let g = g + self.descent.decay * p;
