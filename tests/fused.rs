@@ -3,20 +3,21 @@
 
 #![cfg(feature = "emulated-gpu")]
 
+#[path = "every_layer/batch.rs"]
+mod batch;
 #[path = "every_layer/mod.rs"]
 mod every_layer;
 
-use core::ops::Range;
+use batch::{WeightedMean, inputs, random};
 use dfdx::tensor::Cpu;
 use dfdx::tensor_ops::Device;
 use every_layer::{Jitter, each_layer, each_network, missing};
 use formwork::cpu::Static;
-use formwork::engine::{Architecture, ByParts, Engine, Objective, State};
+use formwork::engine::{Architecture, Engine, State};
 use formwork::gpu::{Emulated, Fused, Machine};
-use formwork::layers::custom::*;
 use formwork::layers::filter::*;
 use formwork::prelude::*;
-use formwork::types::{Parts, Slot, buffers, parameters};
+use formwork::types::{buffers, parameters};
 
 macro_rules! layers {
     ($($name:ident: $Layer:ty, [$($i:literal),*] => [$($o:literal),*];)*) => { $(
@@ -42,41 +43,6 @@ macro_rules! networks {
 }
 
 each_network!(networks);
-
-/// `Σ w y / n`
-struct WeightedMean<E> {
-    samples: usize,
-    weights: Vec<E>,
-}
-
-impl<E: Float> ByParts<E> for WeightedMean<E> {
-    fn part(&self, samples: Range<usize>, outputs: &[E], d_outputs: &mut [E]) -> E {
-        let (width, scale) = (self.weights.len() / self.samples, E::one() / E::of(self.weights.len() as f64));
-        let weights = &self.weights[samples.start * width..samples.end * width];
-        d_outputs.iter_mut().zip(weights).for_each(|(d, &w)| *d = w * scale);
-        outputs.iter().zip(weights).fold(E::zero(), |sum, (&y, &w)| sum + y * w * scale)
-    }
-}
-
-fn random<E: Float>(stream: u64, numel: usize) -> Vec<E> {
-    let noise = formwork::Noise::new(3).split(stream);
-    (0..numel as u64).map(|i| E::of(noise.uniform(i) - 0.5)).collect()
-}
-
-/// Samples that are what a network is declared to take: numbers, ids, and marks of padding at the end of a sequence.
-fn inputs<E: Float>(samples: usize, input: Parts<Dims>) -> Vec<E> {
-    let slots = Slot::ALL.into_iter().filter_map(|slot| Some((Some(slot), *input.beside(slot)?)));
-    let parts: Vec<(Option<Slot>, Dims)> = core::iter::once((None, input.x)).chain(slots).collect();
-    let number = |slot: Option<Slot>, dims: Dims, i: usize, x: E| match (slot, dims.vocabulary()) {
-        (_, Some(vocabulary)) => ((x + E::of(0.5)) * E::of(vocabulary as f64)).floor(),
-        (Some(Slot::Padding | Slot::MemoryPadding), _) if i > 0 && x > E::of(0.1) => E::one(),
-        (Some(Slot::Padding | Slot::MemoryPadding), _) => E::zero(),
-        _ => x,
-    };
-    let mut numbers = random::<E>(1, samples * input.numel()).into_iter();
-    let sample = || parts.iter().flat_map(|&(slot, dims)| (0..dims.numel()).map(move |i| (slot, dims, i))).collect::<Vec<_>>();
-    (0..samples).flat_map(|_| sample()).zip(&mut numbers).map(|((slot, dims, i), x)| number(slot, dims, i, x)).collect()
-}
 
 /// Parameters at random, and buffers as a running mean, a variance and a count may be.
 fn state<E: Float>(network: &Architecture) -> State<E> {
@@ -112,16 +78,17 @@ where
         close("output", &fixed.predict(&inputs, SAMPLES).unwrap(), &fused.predict(&inputs, SAMPLES).unwrap(), tolerance);
     };
     infer(&fixed, &fused);
-    let loss = WeightedMean { samples: SAMPLES, weights: random(2, SAMPLES * network.output.numel()) };
-    for noise in [None, Some(formwork::Noise::new(4))] {
-        let a = fixed.gradients(&inputs, SAMPLES, noise, Objective::ByParts(&loss)).unwrap();
-        let b = fused.gradients(&inputs, SAMPLES, noise, Objective::ByParts(&loss)).unwrap();
+    let noise = Some(formwork::Noise::new(4));
+    for (on_tape, noise) in [(false, None), (false, noise), (true, noise)] {
+        let loss = WeightedMean { samples: SAMPLES, weights: random(2, SAMPLES * network.output.numel()), on_tape };
+        let a = fixed.gradients(&inputs, SAMPLES, noise, loss.fixed()).unwrap();
+        let b = fused.gradients(&inputs, SAMPLES, noise, loss.fixed()).unwrap();
         close("loss", &[a.loss], &[b.loss], tolerance);
         close("gradient of input", &a.inputs, &b.inputs, tolerance);
         close("gradient of parameter", &a.parameters, &b.parameters, tolerance);
         // The next round sees the parameters and buffers that this one leaves.
-        let a = fixed.train(&inputs, SAMPLES, noise, Objective::ByParts(&loss), &mut Sgd::new(0.1)).unwrap();
-        let b = fused.train(&inputs, SAMPLES, noise, Objective::ByParts(&loss), &mut Sgd::new(0.1)).unwrap();
+        let a = fixed.train(&inputs, SAMPLES, noise, loss.fixed(), &mut Sgd::new(0.1)).unwrap();
+        let b = fused.train(&inputs, SAMPLES, noise, loss.fixed(), &mut Sgd::new(0.1)).unwrap();
         close("loss of a step", &[a], &[b], tolerance);
         close("parameter", &fixed.parameters(), &fused.parameters(), tolerance);
         close("buffer", &fixed.buffers(), &fused.buffers(), tolerance);
@@ -161,10 +128,10 @@ fn both() -> (Static<f64>, Fused<f64, Emulated>) {
 
 /// A step of each with an optimizer of its own; the parameters have to agree.
 fn step(engines: &mut (Static<f64>, Fused<f64, Emulated>), optimizers: [&mut dyn Optimizer<f64>; 2]) {
-    let (loss, inputs) = (WeightedMean { samples: SAMPLES, weights: random(2, SAMPLES * 3) }, random(3, SAMPLES * 4));
+    let (loss, inputs) = (WeightedMean { samples: SAMPLES, weights: random(2, SAMPLES * 3), on_tape: false }, random(3, SAMPLES * 4));
     let [of_fixed, of_fused] = optimizers;
-    engines.0.train(&inputs, SAMPLES, None, Objective::ByParts(&loss), of_fixed).unwrap();
-    engines.1.train(&inputs, SAMPLES, None, Objective::ByParts(&loss), of_fused).unwrap();
+    engines.0.train(&inputs, SAMPLES, None, loss.fixed(), of_fixed).unwrap();
+    engines.1.train(&inputs, SAMPLES, None, loss.fixed(), of_fused).unwrap();
     close("parameter", &engines.0.parameters(), &engines.1.parameters(), 1e-12);
 }
 

@@ -63,7 +63,7 @@ impl From<Option<Place>> for Arg {
     }
 }
 
-/// A network is planned for batches whose values can be counted so: [`Planner::fits`](super::Planner::fits).
+/// A plan whose numbers cannot be counted so is not run: `Plan::largest`.
 impl From<usize> for Arg {
     fn from(number: usize) -> Self {
         Arg::Int(i32::try_from(number).unwrap_or(i32::MAX))

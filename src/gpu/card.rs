@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// An NVIDIA card: the kernels as NVRTC compiles them for it, cuBLAS for products, and each step as one CUDA graph.
 ///
 /// **Nothing of it was ever run on a card**: none was at hand. What was seen: NVRTC and the assembler of CUDA 13.0 take all kernels for
-/// compute capability 9.0, tests run the same kernels on the processor ([`Emulated`](super::Fused)), and programs with it link.
+/// compute capability 9.0, tests run the same kernels on the processor (feature `emulated-gpu`), and programs with it link.
 #[derive(Clone)]
 pub struct Card(Arc<Line>);
 

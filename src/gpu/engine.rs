@@ -117,6 +117,9 @@ impl<E: Float, M: Machine<E>> Fused<E, M> {
             return Err(refused("planning the network", "a layer has no kernels for this engine"));
         };
         let plan = planner.finish(output);
+        if i32::try_from(plan.largest.max(self.scalars[0])).is_err() {
+            return Err(refused("planning the network", "of this batch a layer makes more numbers than 31 bits can count"));
+        }
         let needed = ((plan.given + COEFFICIENTS + plan.work) * size_of::<E>() + plan.table.len() * size_of::<i32>()) as u64;
         // What the step before has used is given back first.
         *memory.space(Space::Given) = self.machine.room(1)?;

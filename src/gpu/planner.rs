@@ -84,6 +84,7 @@ pub(crate) struct Planner {
     table: Vec<i32>,
     constants: Vec<f64>,
     shown: Vec<Shown>,
+    largest: usize,
 }
 
 /// Weights of attention that somebody wants to look at: where they are, and how many heads, queries and keys there are.
@@ -105,6 +106,8 @@ pub(crate) struct Plan {
     pub table: Vec<i32>,
     pub constants: Vec<f64>,
     pub shown: Vec<Shown>,
+    /// The most numbers that lie in one row: kernels count them with an `int`.
+    pub largest: usize,
 }
 
 impl Planner {
@@ -124,6 +127,7 @@ impl Planner {
             table: vec![0; SEED],
             constants: Vec::new(),
             shown: Vec::new(),
+            largest: 0,
         }
     }
 
@@ -150,8 +154,8 @@ impl Planner {
             }
         }
         let d_input = self.values[0].d;
-        let Planner { calls: backward, given, work, table, constants, shown, .. } = self;
-        Plan { forward, backward, output: y, d_output, d_input, given, work, table, constants, shown }
+        let Planner { calls: backward, given, work, table, constants, shown, largest, .. } = self;
+        Plan { forward, backward, output: y, d_output, d_input, given, work, table, constants, shown, largest }
     }
 
     /// How many samples there are.
@@ -197,12 +201,14 @@ impl Planner {
     /// Room for numbers that a step is given.
     pub(crate) fn give(&mut self, numbers: usize) -> Place {
         self.given += numbers;
+        self.largest = self.largest.max(numbers);
         Place { space: Space::Given, begin: self.given - numbers }
     }
 
     /// Room for so many numbers.
     pub(crate) fn room(&mut self, numbers: usize) -> Place {
         self.work += numbers;
+        self.largest = self.largest.max(numbers);
         Place { space: Space::Work, begin: self.work - numbers }
     }
 
