@@ -19,7 +19,7 @@ pub trait Layer {
 
 /// What a layer is, as data.
 ///
-/// Leaves compute; the other variants put layers together, and only the walks in this file and in the two lowerings
+/// Leaves compute; the other variants put layers together, and only the walks in this file and in the three lowerings
 /// know them apart.
 #[derive(Clone, Copy)]
 pub enum Spec {
