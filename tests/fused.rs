@@ -69,7 +69,9 @@ where
     let has_custom = !missing([&network.spec].into_iter()).contains(&"Custom");
     assert_eq!(Fused::<E, Emulated>::takes(&network), !has_custom);
     if has_custom {
-        return; // its meaning is in dfdx operations alone
+        let refused = Fused::<E, Emulated>::new(&device, network, state(&network)).err().map(|error| error.to_string());
+        let message = "the device failed while planning the network: a layer has no kernels for this engine; the engine `Portable` can do it";
+        return assert_eq!(refused.as_deref(), Some(message)); // its meaning is in dfdx operations alone
     }
     let mut fixed = Static::<E>::new(&device, network, state(&network)).unwrap();
     let mut fused = Fused::<E, Emulated>::new(&device, network, state(&network)).unwrap();

@@ -279,6 +279,9 @@ fn on_tape<E: Float, D: Device<E>>(loss: &dyn OnTape<E, D>, device: &D, outputs:
 
 impl<E: Float, M: Machine<E>> Engine<E, M::Device> for Fused<E, M> {
     fn new(device: &M::Device, network: Architecture, state: State<E>) -> Result<Self, Error> {
+        if !Self::takes(&network) {
+            return Err(refused("planning the network", "a layer has no kernels for this engine"));
+        }
         let machine = M::of(device)?;
         let scalars = [state.parameters.len(), state.buffers.len()];
         let room = |count: usize| machine.room(count.max(1));
