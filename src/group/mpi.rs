@@ -9,6 +9,7 @@ use mpi::request::{Request, Scope, scope};
 use mpi::topology::SimpleCommunicator;
 use mpi::traits::{Communicator, CommunicatorCollectives, Equivalence, Root};
 use mpi::{Threading, initialize_with_threading};
+use std::io::Write;
 use std::rc::Rc;
 
 /// MPI counts in `i32`: longer buffers go in pieces.
@@ -100,7 +101,9 @@ impl Begun {
     }
 
     fn abort(&self, problem: &dyn Display) -> ! {
-        eprintln!("error: rank {} of {}: {problem}", self.world.rank(), self.world.size());
+        let line = format!("error: rank {} of {}: {problem}\n", self.world.rank(), self.world.size());
+        // In one write: `eprintln` makes one for each part of it, and `mpirun` has a message of its own to put between them.
+        _ = std::io::stderr().write_all(line.as_bytes());
         self.world.abort(1)
     }
 }
