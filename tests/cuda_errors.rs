@@ -1,23 +1,27 @@
-//! What a program says where CUDA cannot be used, with libraries that pretend: `cuda/driver.c`.
-//!
-//! The tests run this file's program again, with these libraries before the real ones. They need a C compiler, and no GPU.
+//! What a program says where CUDA cannot be used, with libraries that pretend: `cuda/driver.cpp`.
 
 #![cfg(all(feature = "cuda", target_os = "linux", target_arch = "x86_64"))]
 
+#[path = "cuda/pretended.rs"]
+mod pretended;
+
+use dfdx::tensor::Cuda;
+use formwork::engine::Engine;
+use formwork::gpu::{Card, Fused};
+use formwork::portable::Portable;
 use formwork::prelude::*;
-use std::path::Path;
-use std::process::Command;
 
 #[network([4] => [2])]
 type Small = (Linear<4, 8>, Relu, Linear<8, 2>);
 
-/// One step on the device; not a test by itself, but what the others run.
-#[test]
-#[ignore = "run by the tests of this file"]
-fn step() {
+/// What one step of an engine says; not a test by itself, but what the others run.
+fn step<G: Engine<f32, Cuda>>() {
+    if !pretended::here() {
+        return;
+    }
     let run = || -> Result<f32, Error> {
         let data = Dataset::<Rank1<4>, Class<2>>::new(vec![0.5; 40], vec![0; 10])?;
-        let mut model = Model::<Small>::on(&formwork::device()?, 0);
+        let mut model = Model::<Small, f32, Cuda, G>::try_new(&formwork::device()?, 0, Scheme::default())?;
         model.train(&data.all(), &CrossEntropy::default(), &mut Adam::new(0.1))
     };
     match run() {
@@ -26,30 +30,23 @@ fn step() {
     }
 }
 
-/// The libraries that pretend, under all names that they are looked for by.
-fn libraries(folder: &Path) {
-    let built = folder.join("libcuda.so.1");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cuda/driver.c");
-    let status = Command::new("cc").args(["-shared", "-fPIC", "-w", "-o"]).arg(&built).arg(source).status().expect("there is a C compiler");
-    assert!(status.success());
-    for name in ["libcublas", "libnvrtc"] {
-        for version in ["11", "11.2", "12", "13"] {
-            std::fs::copy(&built, folder.join(format!("{name}.so.{version}"))).expect("the folder can be written");
-        }
-    }
+#[test]
+fn step_of_the_portable_engine() {
+    step::<Portable<f32, Cuda>>();
 }
 
-/// What the step says with these answers of the driver.
+#[test]
+fn step_of_the_fused_engine() {
+    step::<Fused<f32, Card>>();
+}
+
+/// What a step of the portable engine says with these answers of the driver.
 fn said(answers: &[(&str, &str)]) -> String {
-    let folder = tempfile::tempdir().expect("there is a folder for temporary files");
-    libraries(folder.path());
-    let program = std::env::current_exe().expect("a test has a file");
-    let output = Command::new(program)
-        .args(["--exact", "step", "--ignored", "--nocapture"])
-        .env("LD_LIBRARY_PATH", folder.path())
-        .envs(answers.iter().copied())
-        .output()
-        .expect("the test can be run again");
+    said_by("step_of_the_portable_engine", answers)
+}
+
+fn said_by(step: &str, answers: &[(&str, &str)]) -> String {
+    let output = pretended::run(&["--exact", step, "--nocapture"], answers);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let line = text.lines().find_map(|line| line.split_once("said: "));
     line.unwrap_or_else(|| panic!("{text}{}", String::from_utf8_lossy(&output.stderr))).1.to_owned()
@@ -100,7 +97,57 @@ fn kernels_for_another_card() {
 fn too_little_memory() {
     // 58 parameters, and for each of 10 samples 4 inputs with their gradients, and 8 + 8 + 2 numbers of layers.
     let needed = 4 * (58 + 10 * (2 * 4 + 18));
-    let text = format!("the device has too little memory: a step needs {needed} bytes or more, and 1000 are free; a smaller batch needs less");
-    assert_eq!(said(&[("FAKE_FREE", "1000")]), text);
+    assert_eq!(said(&[("FAKE_FREE", "1000")]), too_little(needed, 1000));
     assert_eq!(said(&[("FAKE_FREE", &needed.to_string())]), "nothing");
+}
+
+/// What a step of the fused engine says with these answers of the driver.
+fn said_fused(answers: &[(&str, &str)]) -> String {
+    said_by("step_of_the_fused_engine", answers)
+}
+
+#[test]
+fn the_fused_engine_where_all_works() {
+    assert_eq!(said_fused(&[]), "nothing");
+}
+
+#[test]
+fn kernels_that_nvrtc_refuses() {
+    assert_eq!(
+        said_fused(&[("FAKE_COMPILER", "a message of the compiler")]),
+        "the device failed while compiling the kernels: NvrtcError(NVRTC_ERROR_COMPILATION): a message of the compiler"
+    );
+}
+
+#[test]
+fn a_graph_that_the_driver_refuses() {
+    assert_eq!(said_fused(&[("FAKE_GRAPH", "801")]), "the device failed while making a graph: DriverError(CUDA_ERROR_NOT_SUPPORTED, \"pretended\")");
+}
+
+#[test]
+fn a_card_that_is_lost() {
+    assert_eq!(
+        said_fused(&[("FAKE_SYNCHRONIZE", "700")]),
+        "the device failed while waiting for the card: DriverError(CUDA_ERROR_ILLEGAL_ADDRESS, \"pretended\")"
+    );
+}
+
+#[test]
+fn too_little_memory_for_a_plan() {
+    // Parameters are there before a step; it needs room for what it is given and what it computes.
+    let text = said_fused(&[("FAKE_FREE", "1000")]);
+    let needed: usize = text.split_once("a step needs ").and_then(|(_, rest)| rest.split_once(' ')).and_then(|(n, _)| n.parse().ok()).expect(&text);
+    assert!((1200..2400).contains(&needed), "{text}");
+    assert_eq!(text, too_little(needed, 1000));
+    let one_less = needed - 1;
+    assert_eq!(said_fused(&[("FAKE_FREE", &one_less.to_string())]), too_little(needed, one_less));
+    assert_eq!(said_fused(&[("FAKE_FREE", &needed.to_string())]), "nothing");
+    // Or another program has taken it meanwhile; or none of the pieces that are free is large enough.
+    assert_eq!(said_fused(&[("FAKE_LARGEST", "1000"), ("FAKE_FREE", "2000")]), too_little(32 << 20, 2000));
+    let text = said_fused(&[("FAKE_LARGEST", "1000")]);
+    assert_eq!(text, "the device failed while making room: DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"pretended\")");
+}
+
+fn too_little(needed: usize, free: usize) -> String {
+    format!("the device has too little memory: a step needs {needed} bytes or more, and {free} are free; a smaller batch needs less")
 }

@@ -159,3 +159,9 @@ fn a_comparison_misses_what_was_not_compared() {
     comparison.tensor("y", &golden.numbers::<f64>("y"));
     assert_eq!(comparison.faults().len(), 3);
 }
+
+#[cfg(feature = "cuda")]
+#[test]
+fn all_of_it_on_a_driver_that_pretends() {
+    gpu::all_tests_pretended();
+}

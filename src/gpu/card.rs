@@ -20,7 +20,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// An NVIDIA card: the kernels as NVRTC compiles them for it, cuBLAS for products, and each step as one CUDA graph.
 ///
 /// **Nothing of it was ever run on a card**: none was at hand. What was seen: NVRTC and the assembler of CUDA 13.0 take all kernels for
-/// compute capability 9.0, tests run the same kernels on the processor (feature `emulated-gpu`), and programs with it link.
+/// compute capability 9.0, programs with it link, and on libraries that pretend to be CUDA's, and run the kernels on the processor, it
+/// computes all golden cases.
 #[derive(Clone)]
 pub struct Card(Arc<Line>);
 
@@ -168,7 +169,7 @@ impl Opened {
             (context, driver::module::load_data(image.as_ptr().cast()).map_err(failed(LOADING))?)
         };
         let mut kernels = HashMap::new();
-        for (kernel, _) in declared(&text) {
+        for kernel in declared(&text) {
             let name = CString::new(kernel).map_err(failed(LOADING))?;
             // SAFETY: the module was just loaded, and is never unloaded.
             kernels.insert(kernel.to_owned(), unsafe { driver::module::get_function(module, name) }.map_err(failed(LOADING))?);
@@ -221,14 +222,17 @@ impl Line {
         const OPENING: &str = "opening cuBLAS";
         opened.bind()?;
         let stream = driver::stream::create(driver::stream::StreamKind::NonBlocking).map_err(failed("making a stream"))?;
-        let blas = blas::create_handle().map_err(failed(OPENING))?;
-        // SAFETY: both were just made, and the workspace stays as long as they do. In a graph cuBLAS may not look for one of its own.
+        // What is not there yet is null, which cuBLAS and the driver do not give back; what is there they do if the rest fails.
+        let mut line = Line { opened, stream, blas: core::ptr::null_mut(), workspace: 0 };
+        line.blas = blas::create_handle().map_err(failed(OPENING))?;
+        line.workspace = allocate(Self::WORKSPACE)?;
+        // SAFETY: all were just made, and the workspace stays as long as they do. In a graph cuBLAS may not look for one of its own.
         unsafe {
-            let workspace = driver::malloc_sync(Self::WORKSPACE).map_err(failed("making room for cuBLAS"))?;
-            blas::set_stream(blas, stream.cast()).map_err(failed(OPENING))?;
-            blas_sys::cublasSetWorkspace_v2(blas, workspace as *mut c_void, Self::WORKSPACE).result().map_err(failed(OPENING))?;
-            Ok(Line { opened, stream, blas, workspace })
+            blas::set_stream(line.blas, stream.cast()).map_err(failed(OPENING))?;
+            let workspace = line.workspace as *mut c_void;
+            blas_sys::cublasSetWorkspace_v2(line.blas, workspace, Self::WORKSPACE).result().map_err(failed(OPENING))?;
         }
+        Ok(line)
     }
 
     fn wait(&self) -> Result<(), Error> {
@@ -247,15 +251,19 @@ impl Drop for Line {
     }
 }
 
+/// Memory of the card that this thread asks, whatever is in it.
+fn allocate(bytes: usize) -> Result<sys::CUdeviceptr, Error> {
+    // SAFETY: what is there is not read before it was written: the planner's calls see to that.
+    unsafe { driver::malloc_sync(bytes) }.map_err(|error| match driver::mem_get_info() {
+        Ok((free, _)) if free < bytes => Error::Memory { needed: bytes as u64, free: free as u64 },
+        _ => failed("making room")(error),
+    })
+}
+
 impl<T> Room<T> {
     fn new(line: &Arc<Line>, count: usize) -> Result<Self, Error> {
         line.opened.bind()?;
-        let bytes = count.max(1) * size_of::<T>();
-        // SAFETY: whatever is there is not read before it was written: the planner's calls see to that.
-        let at = unsafe { driver::malloc_sync(bytes) }.map_err(|error| match driver::mem_get_info() {
-            Ok((free, _)) if free < bytes => Error::Memory { needed: bytes as u64, free: free as u64 },
-            _ => failed("making room")(error),
-        })?;
+        let at = allocate(count.max(1) * size_of::<T>())?;
         Ok(Room { line: Arc::clone(line), at, count, numbers: PhantomData })
     }
 
@@ -436,7 +444,7 @@ mod tests {
                 let image = compile(&text, architecture).unwrap();
                 // SAFETY: NVRTC ends its image with a zero.
                 let image = unsafe { CStr::from_ptr(image.as_ptr()) }.to_string_lossy().into_owned();
-                for (kernel, _) in declared(&text) {
+                for kernel in declared(&text) {
                     assert!(image.contains(&format!(".entry {kernel}(")), "{kernel} for {architecture}");
                 }
             }

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <setjmp.h>
 #include <ucontext.h>
+#include <utility>
 #include <vector>
 
 #define __global__ __attribute__((visibility("hidden")))
@@ -86,7 +87,26 @@ static void run(void (*kernel)(void **), unsigned blocks, unsigned threads, void
     }
 }
 
+// What a kernel is given lies where a list says.
+template <typename... A, size_t... I> static void spread(void (*kernel)(A...), void **arguments, std::index_sequence<I...>) {
+    kernel(*(A *)arguments[I]...);
+}
+
+template <typename... A> static void spread(void (*kernel)(A...), void **arguments) {
+    spread(kernel, arguments, std::index_sequence_for<A...>());
+}
+
+template <typename... A> constexpr unsigned parameters(void (*)(A...)) { return sizeof...(A); }
+
 } // namespace emulated
+
+// A kernel as functions that a library exports.
+#define KERNEL(name) \
+    static void spread_##name(void **arguments) { emulated::spread(name, arguments); } \
+    extern "C" void run_##name(unsigned blocks, unsigned threads, void **arguments) { \
+        emulated::run(spread_##name, blocks, threads, arguments); \
+    } \
+    extern "C" unsigned parameters_##name() { return emulated::parameters(name); }
 
 static inline void __syncthreads() { emulated::wait(); }
 

@@ -24,29 +24,10 @@ pub struct Emulated {
 /// A kernel: blocks, threads, and where each argument lies.
 type Kernel = unsafe extern "C" fn(c_uint, c_uint, *mut *mut c_void);
 
-/// Each kernel as a function that is given its arguments as a list.
-fn callable(source: &str) -> String {
-    let function = |(name, parameters): (&str, &str)| {
-        let arguments: Vec<String> = parameters.split(',').enumerate().map(|(i, parameter)| argument(i, parameter)).collect();
-        format!(
-            "static void call_{name}(void **a) {{ {name}({}); }}\nextern \"C\" void run_{name}(unsigned blocks, unsigned threads, void **a) \
-             {{ emulated::run(call_{name}, blocks, threads, a); }}\n",
-            arguments.join(", ")
-        )
-    };
-    declared(source).map(function).collect()
-}
-
-/// The argument for `const real *x`: what the list holds at its place, with the parameter's type.
-fn argument(i: usize, parameter: &str) -> String {
-    let parameter = parameter.trim().replace("__restrict__", "");
-    let name = parameter.rfind(|c: char| !c.is_alphanumeric() && c != '_').map_or(0, |at| at + 1);
-    format!("*({}*)a[{i}]", parameter[..name].trim())
-}
-
 fn compile(real: &str) -> Result<Library, String> {
     let kernels = source(real);
-    let text = format!("{}\n{kernels}\n{}", include_str!("emulated.cpp"), callable(&kernels));
+    let exported: String = declared(&kernels).map(|name| format!("KERNEL({name})\n")).collect();
+    let text = format!("{}\n{kernels}\n{exported}", include_str!("emulated.cpp"));
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let [source, library] = ["kernels.cpp", "kernels.so"].map(|name| folder.path().join(name));
     std::fs::write(&source, text).map_err(|error| error.to_string())?;
@@ -94,7 +75,7 @@ impl Emulated {
         Cpu: Device<E>,
     {
         let symbol = format!("run_{name}");
-        // SAFETY: every function of that name has this type: `callable` writes them.
+        // SAFETY: every function of that name has this type: the macro `KERNEL` writes them.
         let kernel = unsafe { self.kernels.get::<Kernel>(symbol.as_bytes()) };
         let kernel = kernel.map_err(|error| Error::Device { during: "finding a kernel", message: error.to_string() })?;
         let bases: [*mut E; Space::COUNT] = core::array::from_fn(|i| memory.numbers[i].as_mut_ptr());

@@ -23,11 +23,7 @@ const KERNELS: &[&str] = &[
     include_str!("kernels/optimizer.cu"),
 ];
 
-/// All kernels that a text declares: their names and their parameters.
-pub(crate) fn declared(source: &str) -> impl Iterator<Item = (&str, &str)> {
-    source.split("__global__ void ").skip(1).filter_map(|text| {
-        let (name, rest) = text.split_once('(')?;
-        let (parameters, _) = rest.split_once(')')?;
-        Some((name, parameters))
-    })
+/// The names of all kernels that a text declares.
+pub(crate) fn declared(source: &str) -> impl Iterator<Item = &str> {
+    source.split("__global__ void ").skip(1).filter_map(|text| text.split_once('(')).map(|(name, _)| name)
 }
