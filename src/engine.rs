@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::float::Float;
 use crate::group::Share;
-use crate::learn::Optimizer;
+use crate::learn::{LossKernel, Optimizer};
 use crate::noise::Noise;
 use crate::types::{Dims, Network, Parts, Sample, Spec};
 use core::ops::Range;
@@ -82,6 +82,18 @@ pub trait ByParts<E>: Sync {
     /// The share that some samples of the batch have in the loss; writes the gradient of the loss with respect to their
     /// outputs.
     fn part(&self, samples: Range<usize>, outputs: &[E], d_outputs: &mut [E]) -> E;
+
+    /// All of it as a kernel is asked for it, by engines that have kernels; none where a loss has none.
+    fn criterion(&self) -> Option<Criterion<E>> {
+        None
+    }
+}
+
+/// What the kernel of a loss is given.
+pub struct Criterion<E> {
+    pub(crate) kernel: LossKernel,
+    pub(crate) targets: Vec<E>,
+    pub(crate) scale: E,
 }
 
 /// A loss that dfdx differentiates.

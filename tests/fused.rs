@@ -9,13 +9,16 @@ mod batch;
 mod every_layer;
 
 use batch::{WeightedMean, inputs, random};
-use dfdx::tensor::Cpu;
+use dfdx::tensor::{Cpu, Tape, Tensor};
 use dfdx::tensor_ops::Device;
 use every_layer::{Jitter, each_layer, each_network, missing};
 use formwork::cpu::Static;
+use formwork::data::Target;
+use formwork::engine::Flat;
 use formwork::engine::{Architecture, Engine, State};
 use formwork::gpu::{Emulated, Fused, Machine};
 use formwork::layers::filter::*;
+use formwork::learn::LossKernel;
 use formwork::prelude::*;
 use formwork::types::{buffers, parameters};
 
@@ -196,4 +199,115 @@ fn a_copy_of_an_optimizer_has_numbers_of_its_own() {
     drop((engines, others));
     close("kept", &remembered(&mut of_fixed), &remembered(&mut of_fused), 1e-12);
     close("kept", &remembered(&mut fixed_copy), &remembered(&mut fused_copy), 1e-12);
+}
+
+/// A loss of which nothing but the kernel may be used.
+struct ByKernel<L>(L);
+
+impl<O: Sample, T: Target, L: Loss<O, T>> Loss<O, T> for ByKernel<L> {
+    fn part<E: Float>(&self, _: &[E], _: &[T::Number<E>], _: E, _: &mut [E]) -> E {
+        unreachable!("outputs stay where they are")
+    }
+
+    fn terms(&self) -> usize {
+        self.0.terms()
+    }
+
+    fn kernel(&self) -> Option<LossKernel> {
+        self.0.kernel()
+    }
+
+    fn taped<E: Float, D: Device<E>, Tp: Tape<E, D>>(
+        &self,
+        _: Flat<E, D, Tp>,
+        _: usize,
+        _: &[T::Number<E>],
+    ) -> Result<Tensor<Rank0, E, D, Tp>, D::Err> {
+        unreachable!("outputs stay where they are")
+    }
+}
+
+fn fused<N: Network>() -> Model<N, f64, Cpu, Fused<f64, Emulated>> {
+    Model::try_new(&Cpu::default(), 0, Scheme::default()).unwrap()
+}
+
+/// A loss of the inputs themselves.
+#[track_caller]
+fn scores<S: Sample<Numbers<f64> = Vec<f64>>, T: Target>(loss: impl Loss<S, T> + Copy, inputs: Vec<f64>, targets: Vec<T::Number<f64>>)
+where
+    Net<(), S, S>: Network<Input = S, Output = S>,
+{
+    let batch = MiniBatch::<S, T, f64>::new(inputs, targets).unwrap();
+    let expected = Model::<Net<(), S, S>, f64, Cpu>::new(0).gradients(&batch, &loss).unwrap();
+    let given = fused::<Net<(), S, S>>().gradients(&batch, &ByKernel(loss)).unwrap();
+    close("loss", &[expected.loss], &[given.loss], 1e-14);
+    close("gradient", &expected.inputs, &given.inputs, 1e-14);
+}
+
+/// More numbers than a block of the kernel looks at.
+#[test]
+fn losses_of_numbers_have_kernels() {
+    type Numbers = (Const<17>, Const<3>);
+    let pairs = || [random(1, SAMPLES * 51), random(2, SAMPLES * 51)];
+    let [y, t] = pairs();
+    scores::<Numbers, Values<Numbers>>(Mse, y, t);
+    let [y, mut t] = pairs();
+    t[5] = y[5];
+    scores::<Numbers, Values<Numbers>>(L1, y, t);
+    let [y, t] = pairs();
+    scores::<Numbers, Values<Numbers>>(Huber::new(0.25), y, t);
+    let [mut y, t] = pairs();
+    [y[0], y[1], y[2]] = [0.0, 500.0, -500.0];
+    scores::<Numbers, Values<Numbers>>(BceWithLogits, y, t.into_iter().map(|t: f64| t.abs().min(1.0)).collect());
+    let [y, t] = pairs();
+    let mut t: Vec<f64> = t.into_iter().map(|t: f64| t.abs()).collect();
+    t[3] = 0.0;
+    scores::<Numbers, Values<Numbers>>(KlDiv::default(), y.clone(), t.clone());
+    scores::<Numbers, Values<Numbers>>(KlDiv::default().batch_mean(), y.clone(), t);
+    let [_, t] = pairs();
+    scores::<Numbers, Values<Numbers>>(KlDiv::default().log_target(), y, t);
+}
+
+/// Of more classes than a warp has threads, and of fewer; of places beside one another, and of tokens.
+#[test]
+fn cross_entropy_has_a_kernel() {
+    let classes = |count: usize, below: usize| (0..count).map(|i| i * i % below).collect::<Vec<usize>>();
+    for loss in [CrossEntropy::default(), CrossEntropy::default().label_smoothing(0.1)] {
+        scores::<Rank1<3>, Class<3>>(loss, random(1, SAMPLES * 3), classes(SAMPLES, 3));
+        scores::<Rank1<70>, Class<70>>(loss, random(1, SAMPLES * 70), classes(SAMPLES, 70));
+        scores::<Rank3<4, 5, 2>, Labels<Const<4>, Rank2<5, 2>>>(loss, random(1, SAMPLES * 40), classes(SAMPLES * 10, 4));
+        let mut shares: Vec<f64> = random(2, SAMPLES * 40);
+        shares.iter_mut().step_by(3).for_each(|share| *share = 0.0);
+        scores::<Rank3<4, 5, 2>, Values<Rank3<4, 5, 2>>>(loss, random(1, SAMPLES * 40), shares);
+    }
+    let of_tokens = TokenCrossEntropy::default().label_smoothing(0.2);
+    scores::<Rank2<5, 33>, Labels<Const<33>, Rank1<5>>>(of_tokens, random(1, SAMPLES * 5 * 33), classes(SAMPLES * 5, 33));
+}
+
+/// What the loss is computed of stays where it is, and so does the gradient, for several batches and losses in turn.
+#[test]
+fn steps_of_training_leave_the_machine_with_their_loss_alone() {
+    #[network([6] => [3])]
+    type Small = (Linear<6, 40>, Tanh, Linear<40, 3>);
+    let batch = |samples: usize| MiniBatch::<Rank1<6>, Values<Rank1<3>>, f64>::new(random(1, samples * 6), random(2, samples * 3)).unwrap();
+    let (mut model, mut fused) = (Model::<Small, f64, Cpu>::new(0), fused::<Small>());
+    let mut optimizers = [Adam::new(0.05), Adam::new(0.05)];
+    for (samples, delta) in [(19, 0.5), (19, 0.5), (19, 0.25), (4, 0.25), (19, 0.5)] {
+        let [of_model, of_fused] = &mut optimizers;
+        let expected = model.train(&batch(samples), &Huber::new(delta), of_model).unwrap();
+        let given = fused.train(&batch(samples), &ByKernel(Huber::new(delta)), of_fused).unwrap();
+        close("loss of a step", &[expected], &[given], 1e-12);
+    }
+    close("parameter", &model.parameters(), &fused.parameters(), 1e-12);
+}
+
+/// What is not a number is seen in the loss.
+#[test]
+fn a_loss_that_is_no_number_is_none_on_the_machine() {
+    #[network([1] => [1])]
+    type Nothing = ();
+    let batch = MiniBatch::<Rank1<1>, Values<Rank1<1>>, f64>::new(vec![1e300, 0.0], vec![0.0, 0.0]).unwrap();
+    assert_eq!(fused::<Nothing>().gradients(&batch, &ByKernel(Mse)).unwrap().loss, f64::INFINITY);
+    let batch = MiniBatch::<Rank1<1>, Values<Rank1<1>>, f64>::new(vec![1e300; 2], vec![-1e300; 2]).unwrap();
+    assert!(!fused::<Nothing>().gradients(&batch, &ByKernel(KlDiv::default())).unwrap().loss.is_finite());
 }

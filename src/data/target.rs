@@ -19,6 +19,9 @@ pub trait Target: 'static {
     /// The target that a number in a file stands for; none if it is no class.
     fn of<E: Float>(number: f64) -> Option<Self::Number<E>>;
 
+    /// The target as a number: of a class which one it is.
+    fn number<E: Float>(target: Self::Number<E>) -> E;
+
     /// Checks that targets are what they should be.
     ///
     /// # Errors
@@ -44,6 +47,10 @@ impl<C: ConstDim, S: Plain> Target for Labels<C, S> {
         is_class.then_some(number as usize)
     }
 
+    fn number<E: Float>(target: usize) -> E {
+        E::of(target as f64)
+    }
+
     fn check<E: Float>(targets: &[usize]) -> Result<(), Error> {
         match targets.iter().position(|&class| class >= C::SIZE) {
             Some(index) => Err(Error::Class { index, classes: C::SIZE, class: targets[index] }),
@@ -58,6 +65,10 @@ impl<S: Plain> Target for Values<S> {
 
     fn of<E: Float>(number: f64) -> Option<E> {
         Some(E::of(number))
+    }
+
+    fn number<E: Float>(target: E) -> E {
+        target
     }
 
     fn check<E: Float>(targets: &[E]) -> Result<(), Error> {

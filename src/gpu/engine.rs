@@ -3,13 +3,14 @@
 use super::call::{Call, Place, Space, THREADS};
 use super::machine::{Machine, Memory};
 use super::planner::{Plan, Planner, Purpose, SEED, Shown};
-use crate::engine::{Architecture, AttentionMap, ByParts, Engine, Flat, Gradients, Objective, OnTape, State};
+use crate::engine::{Architecture, AttentionMap, ByParts, Criterion, Engine, Flat, Gradients, Objective, OnTape, State};
 use crate::error::Error;
 use crate::float::Float;
 use crate::group::Share;
 use crate::learn::kept::{Away, Kept};
-use crate::learn::{Optimizer, Pass};
+use crate::learn::{LossKernel, Optimizer, Pass};
 use crate::noise::Noise;
+use core::mem::discriminant;
 use dfdx::prelude::{Backward, TensorFromVec, Trace};
 use dfdx::tensor_ops::Device;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -42,10 +43,36 @@ struct Held<E: Float, M: Machine<E>> {
 struct Ready<R> {
     purpose: Purpose,
     plan: Plan,
-    /// The way there, and the way back.
-    ways: [R; 2],
+    /// What of it was asked for already: one of each kind.
+    recordings: Vec<(Way, R)>,
+}
+
+/// A part of a step.
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    There,
+    Back,
+    /// Both, with a loss between them and what it is multiplied by.
+    Both(LossKernel, f64),
     /// A step of an optimizer with this kernel.
-    update: Option<(&'static str, R)>,
+    Update(&'static str),
+}
+
+impl<R> Ready<R> {
+    /// A part as it was recorded before, or is now.
+    fn recording(&mut self, way: Way, record: impl FnOnce(&Plan) -> Result<R, Error>) -> Result<&R, Error> {
+        let known = self.recordings.iter().position(|(recorded, _)| *recorded == way);
+        let at = match known {
+            Some(at) => at,
+            None => {
+                let new = record(&self.plan)?;
+                self.recordings.retain(|(recorded, _)| discriminant(recorded) != discriminant(&way));
+                self.recordings.push((way, new));
+                self.recordings.len() - 1
+            }
+        };
+        Ok(&self.recordings[at].1)
+    }
 }
 
 /// How many coefficients an optimizer has at most.
@@ -116,7 +143,7 @@ impl<E: Float, M: Machine<E>> Fused<E, M> {
         let Some(output) = planner.network(&self.network) else {
             return Err(refused("planning the network", "a layer has no kernels for this engine"));
         };
-        let plan = planner.finish(output);
+        let mut plan = planner.finish(output);
         if i32::try_from(plan.largest.max(self.scalars[0])).is_err() {
             return Err(refused("planning the network", "of this batch a layer makes more numbers than 31 bits can count"));
         }
@@ -134,9 +161,17 @@ impl<E: Float, M: Machine<E>> Fused<E, M> {
         self.machine.write(memory.space(Space::Constants), 0, &constants)?;
         memory.table = self.machine.table(&plan.table)?;
         let gradients = Call::Zero { at: Place { space: Space::Gradients, begin: 0 }, count: self.scalars[0] };
-        let back: Vec<Call> = (self.scalars[0] > 0).then_some(gradients).into_iter().chain(plan.backward.iter().cloned()).collect();
-        let ways = [self.machine.record(memory, &plan.forward)?, self.machine.record(memory, &back)?];
-        Ok(Ready { purpose, plan, ways, update: None })
+        if self.scalars[0] > 0 {
+            plan.backward.insert(0, gradients);
+        }
+        Ok(Ready { purpose, plan, recordings: Vec::new() })
+    }
+
+    /// Runs a part of the step that the memory is ready for.
+    fn run(&self, held: &mut Held<E, M>, way: Way, calls: impl FnOnce(&Plan) -> Vec<Call>) -> Result<(), Error> {
+        let Held { memory, ready: Some(ready), .. } = held else { unreachable!("a step was prepared") };
+        let recording = ready.recording(way, |plan| self.machine.record(memory, &calls(plan)))?;
+        self.machine.replay(memory, recording)
     }
 
     /// Numbers in the machine's memory.
@@ -149,23 +184,51 @@ impl<E: Float, M: Machine<E>> Fused<E, M> {
     /// The outputs of a batch.
     fn forward(&self, held: &mut Held<E, M>, batch: &Batch<'_, E>) -> Result<Vec<E>, Error> {
         self.admit(held, batch)?;
+        self.run(held, Way::There, |plan| plan.forward.clone())?;
         let Held { memory, ready: Some(ready), .. } = held else { unreachable!("a step was prepared") };
-        self.machine.replay(memory, &ready.ways[0])?;
         self.read(memory, ready.plan.output, batch.purpose.samples * self.network.output.numel())
     }
 
-    /// The loss of a batch; its gradients are in the machine's memory afterwards.
-    fn differentiate(&self, held: &mut Held<E, M>, batch: &Batch<'_, E>, objective: Objective<'_, E, M::Device>) -> Result<E, Error> {
+    /// Leaves the gradients of a batch in the machine's memory, and the loss too unless it was computed here.
+    fn differentiate(&self, held: &mut Held<E, M>, batch: &Batch<'_, E>, objective: Objective<'_, E, M::Device>) -> Result<Option<E>, Error> {
+        let criterion = if let Objective::ByParts(loss) = &objective { loss.criterion() } else { None };
+        if let Some(criterion) = criterion {
+            self.differentiate_there(held, batch, &criterion)?;
+            return Ok(None);
+        }
         let outputs = self.forward(held, batch)?;
         let (loss, d_outputs) = match objective {
             Objective::ByParts(loss) => by_parts(loss, &outputs, batch.purpose.samples),
             Objective::OnTape(loss) => on_tape(loss, &self.device, outputs)?,
         };
-        let Held { memory, ready: Some(ready), .. } = held else { unreachable!("a step was prepared") };
+        let Held { memory, ready: Some(ready), .. } = &mut *held else { unreachable!("a step was prepared") };
         let to = ready.plan.d_output;
         self.machine.write(memory.space(to.space), to.begin, &d_outputs)?;
-        self.machine.replay(memory, &ready.ways[1])?;
-        Ok(loss)
+        self.run(held, Way::Back, |plan| plan.backward.clone())?;
+        Ok(Some(loss))
+    }
+
+    /// There and back without a stop.
+    fn differentiate_there(&self, held: &mut Held<E, M>, batch: &Batch<'_, E>, criterion: &Criterion<E>) -> Result<(), Error> {
+        self.admit(held, batch)?;
+        let Held { memory, ready: Some(ready), .. } = &mut *held else { unreachable!("a step was prepared") };
+        let to = ready.plan.scored.targets;
+        self.machine.write(memory.space(to.space), to.begin, &criterion.targets)?;
+        let (kernel, scale) = (criterion.kernel, criterion.scale.f64());
+        let outputs = batch.purpose.samples * self.network.output.numel();
+        self.run(held, Way::Both(kernel, scale), |plan| {
+            let loss = plan.scored.calls(&kernel, scale, outputs, [plan.output, plan.d_output]);
+            plan.forward.iter().cloned().chain(loss).chain(plan.backward.iter().cloned()).collect()
+        })
+    }
+
+    /// The loss that [`Fused::differentiate`] has returned or left.
+    fn loss(&self, held: &mut Held<E, M>, here: Option<E>) -> Result<E, Error> {
+        if let Some(loss) = here {
+            return Ok(loss);
+        }
+        let Held { memory, ready: Some(ready), .. } = held else { unreachable!("a step was prepared") };
+        Ok(self.read(memory, ready.plan.scored.loss, 1)?[0])
     }
 
     /// The parameters' gradients.
@@ -189,15 +252,13 @@ impl<E: Float, M: Machine<E>> Fused<E, M> {
         let mut held = lock(&self.held);
         let Held { memory, ready: Some(ready), .. } = &mut *held else { unreachable!("gradients were computed") };
         self.machine.write(memory.space(Space::Given), ready.plan.given, &coefficients)?;
-        if ready.update.as_ref().is_none_or(|&(recorded, _)| recorded != kernel) {
+        let given = Place { space: Space::Given, begin: ready.plan.given };
+        self.run(&mut held, Way::Update(kernel), |_| {
             let [moved, gradients, kept] = [Space::Parameters, Space::Gradients, Space::Kept].map(|space| Place { space, begin: 0 });
-            let given = Place { space: Space::Given, begin: ready.plan.given };
             let args = vec![self.scalars[0].into(), moved.into(), gradients.into(), kept.into(), given.into()];
-            let calls = [Call::Kernel { name: kernel, blocks: self.scalars[0].div_ceil(THREADS), args }];
-            ready.update = Some((kernel, self.machine.record(memory, &calls[..usize::from(self.scalars[0] > 0)])?));
-        }
-        let Some((_, update)) = &ready.update else { unreachable!("it was recorded") };
-        self.machine.replay(memory, update)
+            let call = Call::Kernel { name: kernel, blocks: self.scalars[0].div_ceil(THREADS), args };
+            (self.scalars[0] > 0).then_some(call).into_iter().collect()
+        })
     }
 
     /// A step of an optimizer on the host.
@@ -228,7 +289,7 @@ impl<E: Float, M: Machine<E>> Fused<E, M> {
         self.machine.write(&mut room, 0, &numbers)?;
         *held.memory.space(Space::Kept) = room;
         held.lists = kept.len();
-        held.ready.iter_mut().for_each(|ready| ready.update = None);
+        held.ready.iter_mut().for_each(|ready| ready.recordings.retain(|(way, _)| !matches!(way, Way::Update(_))));
         held.lent = Some(Arc::clone(&lent));
         for (list, kept) in kept.iter_mut().enumerate() {
             kept.lend(Arc::new(Taken { machine: self.machine.clone(), held: Arc::clone(&self.held), lent: Arc::clone(&lent), list }));
@@ -370,13 +431,14 @@ impl<E: Float, M: Machine<E>> Engine<E, M::Device> for Fused<E, M> {
                     self.update_here(optimizer, &gradients)?;
                 }
             }
-            return Ok(loss);
+            return self.loss(&mut lock(&self.held), loss);
         };
         let (loss, mut gradients) = if share.is_empty() {
             (E::zero(), vec![E::zero(); self.scalars[0]])
         } else {
             let mut held = lock(&self.held);
-            (self.differentiate(&mut held, &batch(), objective)?, self.d_parameters(&mut held)?)
+            let loss = self.differentiate(&mut held, &batch(), objective)?;
+            (self.loss(&mut held, loss)?, self.d_parameters(&mut held)?)
         };
         let loss = ranks.sum(&mut gradients, loss, &[0], &mut |_, _, _| ());
         self.update_here(optimizer, &gradients)?;
@@ -394,7 +456,7 @@ impl<E: Float, M: Machine<E>> Engine<E, M::Device> for Fused<E, M> {
         let purpose = Purpose { samples, training: noise.is_some(), d_input: true, shows: false };
         let mut held = lock(&self.held);
         let loss = self.differentiate(&mut held, &Batch { inputs, purpose, noise, first: 0 }, objective)?;
-        let parameters = self.d_parameters(&mut held)?;
+        let (loss, parameters) = (self.loss(&mut held, loss)?, self.d_parameters(&mut held)?);
         let d_input = held.ready.as_ref().and_then(|ready| ready.plan.d_input);
         let inputs = match d_input {
             Some(at) => self.read(&mut held.memory, at, inputs.len())?,

@@ -2,6 +2,7 @@
 //!
 //! - `call`: what a machine is told to do, as data: kernels and products of matrices on places in its memory.
 //! - `planner`: the spec as calls, there and back, and where each value lies.
+//! - `criterion`: a loss as calls.
 //! - `steps`: calls that several layers share.
 //! - `kernels`: what the calls run, in CUDA's C++.
 //! - `machine`: what has to be asked of a machine.
@@ -10,6 +11,7 @@
 //! - `emulated`: a machine for tests without a GPU, which runs the same kernels on the processor, thread by thread.
 
 mod call;
+mod criterion;
 mod engine;
 mod machine;
 mod planner;

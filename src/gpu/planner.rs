@@ -1,6 +1,7 @@
 //! A network as calls, there and back.
 
 use super::call::{Arg, Call, Matrix, Place, Product, Space, THREADS};
+use super::criterion::Scored;
 use crate::engine::Architecture;
 use crate::layers::Leaf;
 use crate::types::{Branch, Chain, Dims, Join, Parts, Slot, Spec, Tied};
@@ -101,6 +102,7 @@ pub(crate) struct Plan {
     pub output: Place,
     pub d_output: Place,
     pub d_input: Option<Place>,
+    pub scored: Scored,
     pub given: usize,
     pub work: usize,
     pub table: Vec<i32>,
@@ -144,7 +146,9 @@ impl Planner {
     pub(crate) fn finish(mut self, output: Value) -> Plan {
         let forward = core::mem::take(&mut self.calls);
         let (y, numel) = (self.at(output), output.dims.numel());
-        let d_output = self.room(self.purpose.samples * numel);
+        let outputs = self.purpose.samples * numel;
+        let d_output = self.room(outputs);
+        let scored = Scored { targets: self.room(outputs), sums: self.room(Scored::sums(outputs)), loss: self.room(1) };
         self.values[output.id].d = Some(d_output);
         while let Some((made, back)) = self.back.pop() {
             let d: Vec<Option<Place>> = made.into_iter().map(|id| self.values[id].d).collect();
@@ -155,7 +159,7 @@ impl Planner {
         }
         let d_input = self.values[0].d;
         let Planner { calls: backward, given, work, table, constants, shown, largest, .. } = self;
-        Plan { forward, backward, output: y, d_output, d_input, given, work, table, constants, shown, largest }
+        Plan { forward, backward, output: y, d_output, d_input, scored, given, work, table, constants, shown, largest }
     }
 
     /// How many samples there are.

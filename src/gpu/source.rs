@@ -20,6 +20,7 @@ const KERNELS: &[&str] = &[
     include_str!("kernels/softmax.cu"),
     include_str!("kernels/recurrent.cu"),
     include_str!("kernels/attention.cu"),
+    include_str!("kernels/loss.cu"),
     include_str!("kernels/optimizer.cu"),
 ];
 

@@ -35,6 +35,8 @@ pub struct BceWithLogits;
 pointwise!(BceWithLogits);
 
 impl Pointwise for BceWithLogits {
+    const KERNEL: &'static str = "bce_with_logits";
+
     #[inline(always)]
     fn term<E: Float>(&self, y: E, t: E) -> (E, E) {
         let decay = (-y.abs()).exp();

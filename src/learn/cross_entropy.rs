@@ -1,6 +1,6 @@
 //! Cross-entropy.
 
-use super::Loss;
+use super::{Loss, LossKernel};
 use crate::data::{Labels, Values};
 use crate::engine::Flat;
 use crate::float::Float;
@@ -63,6 +63,12 @@ impl CrossEntropy {
         let target = |sample, class, place| keep * target(sample, class, place) + spread;
         with_best(Summing { y: outputs, classes, places, target, scale, d: d_outputs, sums: &mut sums });
         sum(&sums) * scale
+    }
+
+    /// The kernel for logits `[samples, classes, places]`. Classes are numbers there, of which each type has so many whole ones.
+    fn lines(&self, lines: [usize; 2], labels: bool) -> Option<LossKernel> {
+        let kernel = LossKernel { name: "cross_entropy", coefficient: self.label_smoothing, lines: Some(lines), labels };
+        (lines[0] <= 1 << f32::MANTISSA_DIGITS).then_some(kernel)
     }
 
     /// What is left of a target, and what every class gets.
@@ -200,6 +206,10 @@ macro_rules! cross_entropy {
                 <($($P,)*)>::NUMEL
             }
 
+            fn kernel(&self) -> Option<LossKernel> {
+                self.lines([C::SIZE, <($($P,)*)>::NUMEL], true)
+            }
+
             fn taped<E: Float, D: Device<E>, Tp: Tape<E, D>>(&self, outputs: Flat<E, D, Tp>, samples: usize, targets: &[usize]) -> Result<Tensor<Rank0, E, D, Tp>, D::Err> {
                 let places = <($($P,)*)>::NUMEL;
                 self.sum_taped(outputs, [samples, C::SIZE, places], |sample, class, place| one_if(targets[sample * places + place] == class))
@@ -214,6 +224,10 @@ macro_rules! cross_entropy {
 
             fn terms(&self) -> usize {
                 <($($P,)*)>::NUMEL
+            }
+
+            fn kernel(&self) -> Option<LossKernel> {
+                self.lines([C::SIZE, <($($P,)*)>::NUMEL], false)
             }
 
             fn taped<E: Float, D: Device<E>, Tp: Tape<E, D>>(&self, outputs: Flat<E, D, Tp>, samples: usize, targets: &[E]) -> Result<Tensor<Rank0, E, D, Tp>, D::Err> {
@@ -270,6 +284,10 @@ impl<Tokens: ConstDim, C: ConstDim> Loss<(Tokens, C), Labels<C, (Tokens,)>> for 
 
     fn terms(&self) -> usize {
         Tokens::SIZE
+    }
+
+    fn kernel(&self) -> Option<LossKernel> {
+        self.token.lines([C::SIZE, 1], true)
     }
 
     fn taped<E: Float, D: Device<E>, Tp: Tape<E, D>>(

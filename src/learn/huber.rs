@@ -59,6 +59,12 @@ pointwise!(Huber);
 
 /// With `c`, which is `d` cut off at `±δ`, both cases are `c (d - c / 2)`.
 impl Pointwise for Huber {
+    const KERNEL: &'static str = "huber";
+
+    fn coefficient(&self) -> f64 {
+        self.delta
+    }
+
     #[inline(always)]
     fn term<E: Float>(&self, y: E, t: E) -> (E, E) {
         let (d, delta) = (y - t, E::of(self.delta));

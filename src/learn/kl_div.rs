@@ -66,6 +66,12 @@ impl KlDiv {
 pointwise!(KlDiv);
 
 impl Pointwise for KlDiv {
+    const KERNEL: &'static str = "kl_div";
+
+    fn coefficient(&self) -> f64 {
+        f64::from(u8::from(self.log_target))
+    }
+
     #[inline(always)]
     fn term<E: Float>(&self, y: E, t: E) -> (E, E) {
         let p = self.probability(t);

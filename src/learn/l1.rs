@@ -33,6 +33,8 @@ pub struct L1;
 pointwise!(L1);
 
 impl Pointwise for L1 {
+    const KERNEL: &'static str = "l1";
+
     #[inline(always)]
     fn term<E: Float>(&self, y: E, t: E) -> (E, E) {
         let d = y - t;

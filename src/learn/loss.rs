@@ -1,7 +1,7 @@
 //! What losses have in common.
 
 use crate::data::Target;
-use crate::engine::{ByParts, Flat, OnTape, TapedScalar};
+use crate::engine::{ByParts, Criterion, Flat, OnTape, TapedScalar};
 use crate::float::Float;
 use crate::types::{Plain, Sample};
 use core::marker::PhantomData;
@@ -27,6 +27,11 @@ pub trait Loss<Output: Sample, T: Target>: Sync {
     /// By how many terms for each sample the mean divides, besides the number of samples.
     fn terms(&self) -> usize;
 
+    /// Its kernel on GPUs. A loss without one is computed on the CPU, which outputs and their gradients are copied for.
+    fn kernel(&self) -> Option<LossKernel> {
+        None
+    }
+
     /// The sum of the loss over a batch, in dfdx operations.
     ///
     /// # Errors
@@ -37,6 +42,17 @@ pub trait Loss<Output: Sample, T: Target>: Sync {
         samples: usize,
         targets: &[T::Number<E>],
     ) -> Result<Tensor<Rank0, E, D, Tp>, D::Err>;
+}
+
+/// How a loss of this crate is computed on GPUs, by [`gpu::Fused`](crate::gpu::Fused).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LossKernel {
+    pub(crate) name: &'static str,
+    pub(crate) coefficient: f64,
+    /// How many logits belong together, and how far they are apart; none where each number is looked at by itself.
+    pub(crate) lines: Option<[usize; 2]>,
+    /// Whether targets are classes.
+    pub(crate) labels: bool,
 }
 
 /// The loss summed over some samples: for looking at, without its gradient.
@@ -74,6 +90,11 @@ impl<L: Loss<O, T>, O: Sample, T: Target, E: Float> ByParts<E> for Bound<'_, L, 
     fn part(&self, samples: Range<usize>, outputs: &[E], d_outputs: &mut [E]) -> E {
         let targets = &self.targets[samples.start * T::PER_SAMPLE..samples.end * T::PER_SAMPLE];
         self.loss.part(outputs, targets, self.scale(), d_outputs)
+    }
+
+    fn criterion(&self) -> Option<Criterion<E>> {
+        let targets = || self.targets.iter().map(|&target| T::number(target)).collect();
+        self.loss.kernel().map(|kernel| Criterion { kernel, targets: targets(), scale: self.scale() })
     }
 }
 

@@ -36,6 +36,8 @@ pub struct Mse;
 pointwise!(Mse);
 
 impl Pointwise for Mse {
+    const KERNEL: &'static str = "mse";
+
     #[inline(always)]
     fn term<E: Float>(&self, y: E, t: E) -> (E, E) {
         let d = y - t;

@@ -10,6 +10,14 @@ use dfdx::tensor_ops::Device;
 
 /// A loss that is a sum over pairs of a number and its target.
 pub(crate) trait Pointwise: Sync {
+    /// Its kernel on GPUs.
+    const KERNEL: &'static str;
+
+    /// What the kernel is given.
+    fn coefficient(&self) -> f64 {
+        0.0
+    }
+
     /// What a pair adds to the sum, `#[inline(always)]`, and the derivative of that with respect to the output `y`.
     fn term<E: Float>(&self, y: E, t: E) -> (E, E);
 
@@ -67,6 +75,11 @@ macro_rules! pointwise {
 
             fn terms(&self) -> usize {
                 $crate::learn::pointwise::Pointwise::terms(self, S::NUMEL)
+            }
+
+            fn kernel(&self) -> Option<$crate::learn::LossKernel> {
+                use $crate::learn::pointwise::Pointwise;
+                Some($crate::learn::LossKernel { name: Self::KERNEL, coefficient: self.coefficient(), lines: None, labels: false })
             }
 
             fn taped<E: $crate::float::Float, D: dfdx::tensor_ops::Device<E>, T: dfdx::tensor::Tape<E, D>>(
