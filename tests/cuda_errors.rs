@@ -10,24 +10,31 @@ use formwork::engine::Engine;
 use formwork::gpu::{Card, Fused};
 use formwork::portable::Portable;
 use formwork::prelude::*;
+use formwork::trainer::Progress;
 
 #[network([4] => [2])]
 type Small = (Linear<4, 8>, Relu, Linear<8, 2>);
 
-/// What one step of an engine says; not a test by itself, but what the others run.
-fn step<G: Engine<f32, Cuda>>() {
+type Data = Dataset<Rank1<4>, Class<2>>;
+
+fn data(samples: usize) -> Data {
+    Data::new(vec![0.5; 4 * samples], vec![0; samples]).expect("as many inputs as targets")
+}
+
+/// Says what something says of a model; not a test by itself, but what the others run.
+fn say<G: Engine<f32, Cuda>>(what: impl FnOnce(&mut Model<Small, f32, Cuda, G>) -> Result<(), Error>) {
     if !pretended::here() {
         return;
     }
-    let run = || -> Result<f32, Error> {
-        let data = Dataset::<Rank1<4>, Class<2>>::new(vec![0.5; 40], vec![0; 10])?;
-        let mut model = Model::<Small, f32, Cuda, G>::try_new(&formwork::device()?, 0, Scheme::default())?;
-        model.train(&data.all(), &CrossEntropy::default(), &mut Adam::new(0.1))
-    };
-    match run() {
-        Ok(_) => println!("said: nothing"),
+    let model = formwork::device().and_then(|device| Model::try_new(&device, 0, Scheme::default()));
+    match model.and_then(|mut model| what(&mut model)) {
+        Ok(()) => println!("said: nothing"),
         Err(error) => println!("said: {error}"),
     }
+}
+
+fn step<G: Engine<f32, Cuda>>() {
+    say::<G>(|model| model.train(&data(10).all(), &CrossEntropy::default(), &mut Adam::new(0.1)).map(|_| ()));
 }
 
 #[test]
@@ -38,6 +45,16 @@ fn step_of_the_portable_engine() {
 #[test]
 fn step_of_the_fused_engine() {
     step::<Fused<f32, Card>>();
+}
+
+/// Batches of 4, 4 and 2 to learn from, and of 5 to look at.
+#[test]
+fn epochs_of_the_fused_engine() {
+    say::<Fused<f32, Card>>(|model| {
+        let validation = data(5);
+        let trainer = Trainer::new(CrossEntropy::default(), Adam::new(0.1)).epochs(5).batch_size(4);
+        trainer.validation(&validation).progress(Progress::Silent).fit(model, &data(10)).map(|_| ())
+    });
 }
 
 /// What a step of the portable engine says with these answers of the driver.
@@ -130,6 +147,14 @@ fn a_card_that_is_lost() {
         said_fused(&[("FAKE_SYNCHRONIZE", "700")]),
         "the device failed while waiting for the card: DriverError(CUDA_ERROR_ILLEGAL_ADDRESS, \"pretended\")"
     );
+}
+
+/// For each size of a batch one for there and back and one for the optimizer, and one to look; the epochs after the first make none.
+#[test]
+fn graphs_are_made_once() {
+    let made = |graphs: &str| said_by("epochs_of_the_fused_engine", &[("FAKE_GRAPHS", graphs)]);
+    assert_eq!(made("5"), "nothing");
+    assert_eq!(made("4"), "the device failed while making a graph: DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"pretended\")");
 }
 
 #[test]

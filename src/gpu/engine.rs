@@ -3,14 +3,14 @@
 use super::call::{Call, Place, Space, THREADS};
 use super::machine::{Machine, Memory};
 use super::planner::{Plan, Planner, Purpose, SEED, Shown};
+use super::step::{Step, Way};
 use crate::engine::{Architecture, AttentionMap, ByParts, Criterion, Engine, Flat, Gradients, Objective, OnTape, State};
 use crate::error::Error;
 use crate::float::Float;
 use crate::group::Share;
 use crate::learn::kept::{Away, Kept};
-use crate::learn::{LossKernel, Optimizer, Pass};
+use crate::learn::{Optimizer, Pass};
 use crate::noise::Noise;
-use core::mem::discriminant;
 use dfdx::prelude::{Backward, TensorFromVec, Trace};
 use dfdx::tensor_ops::Device;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -32,48 +32,17 @@ pub struct Fused<E: Float, M: Machine<E>> {
 struct Held<E: Float, M: Machine<E>> {
     memory: Memory<E, M>,
     /// The step that the memory was last used for, which is the next one too more often than not.
-    ready: Option<Ready<M::Recording>>,
+    ready: Option<Step<E, M>>,
+    /// Others that were, the one that was used last at the end.
+    resting: Vec<Step<E, M>>,
     /// Whose numbers are those that an optimizer keeps.
     lent: Option<Arc<Lent<E>>>,
     /// How many lists they are.
     lists: usize,
 }
 
-/// A step that can be run.
-struct Ready<R> {
-    purpose: Purpose,
-    plan: Plan,
-    /// What of it was asked for already: one of each kind.
-    recordings: Vec<(Way, R)>,
-}
-
-/// A part of a step.
-#[derive(Clone, Copy, PartialEq)]
-enum Way {
-    There,
-    Back,
-    /// Both, with a loss between them and what it is multiplied by.
-    Both(LossKernel, f64),
-    /// A step of an optimizer with this kernel.
-    Update(&'static str),
-}
-
-impl<R> Ready<R> {
-    /// A part as it was recorded before, or is now.
-    fn recording(&mut self, way: Way, record: impl FnOnce(&Plan) -> Result<R, Error>) -> Result<&R, Error> {
-        let known = self.recordings.iter().position(|(recorded, _)| *recorded == way);
-        let at = match known {
-            Some(at) => at,
-            None => {
-                let new = record(&self.plan)?;
-                self.recordings.retain(|(recorded, _)| discriminant(recorded) != discriminant(&way));
-                self.recordings.push((way, new));
-                self.recordings.len() - 1
-            }
-        };
-        Ok(&self.recordings[at].1)
-    }
-}
+/// How many steps rest at most. Two sizes of batches, for the last one of an epoch may be small, are trained with and looked at.
+const RESTING: usize = 3;
 
 /// How many coefficients an optimizer has at most.
 const COEFFICIENTS: usize = 16;
@@ -128,8 +97,7 @@ impl<E: Float, M: Machine<E>> Fused<E, M> {
     /// Makes the memory ready for a batch, copies it there, and says where its output is.
     fn admit(&self, held: &mut Held<E, M>, batch: &Batch<'_, E>) -> Result<(), Error> {
         if held.ready.as_ref().is_none_or(|ready| ready.purpose != batch.purpose) {
-            held.ready = None;
-            held.ready = Some(self.prepare(&mut held.memory, batch.purpose)?);
+            self.turn_to(held, batch.purpose)?;
         }
         self.machine.write(held.memory.space(Space::Given), 0, batch.inputs)?;
         let (seed, first) = (batch.noise.map_or(0, Noise::seed), batch.first as u64);
@@ -137,8 +105,23 @@ impl<E: Float, M: Machine<E>> Fused<E, M> {
         self.machine.write_table(&mut held.memory.table, &words)
     }
 
-    /// Plans a step, makes room for it, and records its calls.
-    fn prepare(&self, memory: &mut Memory<E, M>, purpose: Purpose) -> Result<Ready<M::Recording>, Error> {
+    /// Makes the memory ready for a step, which is new or has rested.
+    fn turn_to(&self, held: &mut Held<E, M>, purpose: Purpose) -> Result<(), Error> {
+        if let Some(mut last) = held.ready.take() {
+            last.change_places(&mut held.memory);
+            held.resting.push(last);
+        }
+        let mut step = match held.resting.iter().position(|step| step.purpose == purpose) {
+            Some(at) => held.resting.remove(at),
+            None => self.prepare(&mut held.resting, purpose)?,
+        };
+        step.change_places(&mut held.memory);
+        held.ready = Some(step);
+        Ok(())
+    }
+
+    /// Plans a step and makes room for it, of those that have rested the longest if need be.
+    fn prepare(&self, resting: &mut Vec<Step<E, M>>, purpose: Purpose) -> Result<Step<E, M>, Error> {
         let mut planner = Planner::new(purpose);
         let Some(output) = planner.network(&self.network) else {
             return Err(refused("planning the network", "a layer has no kernels for this engine"));
@@ -147,24 +130,24 @@ impl<E: Float, M: Machine<E>> Fused<E, M> {
         if i32::try_from(plan.largest.max(self.scalars[0])).is_err() {
             return Err(refused("planning the network", "of this batch a layer makes more numbers than 31 bits can count"));
         }
+        resting.drain(..resting.len().saturating_sub(RESTING));
         let needed = ((plan.given + COEFFICIENTS + plan.work) * size_of::<E>() + plan.table.len() * size_of::<i32>()) as u64;
-        // What the step before has used is given back first.
-        *memory.space(Space::Given) = self.machine.room(1)?;
-        *memory.space(Space::Work) = self.machine.room(1)?;
-        if let Some(free) = self.machine.free()?.filter(|&free| free < needed) {
-            return Err(Error::Memory { needed, free });
+        while let Some(free) = self.machine.free()?.filter(|&free| free < needed) {
+            if resting.is_empty() {
+                return Err(Error::Memory { needed, free });
+            }
+            resting.remove(0);
         }
-        *memory.space(Space::Given) = self.machine.room(plan.given + COEFFICIENTS)?;
-        *memory.space(Space::Work) = self.machine.room(plan.work.max(1))?;
-        *memory.space(Space::Constants) = self.machine.room(plan.constants.len().max(1))?;
-        let constants: Vec<E> = plan.constants.iter().map(|&number| E::of(number)).collect();
-        self.machine.write(memory.space(Space::Constants), 0, &constants)?;
-        memory.table = self.machine.table(&plan.table)?;
         let gradients = Call::Zero { at: Place { space: Space::Gradients, begin: 0 }, count: self.scalars[0] };
         if self.scalars[0] > 0 {
             plan.backward.insert(0, gradients);
         }
-        Ok(Ready { purpose, plan, recordings: Vec::new() })
+        let constants: Vec<E> = plan.constants.iter().map(|&number| E::of(number)).collect();
+        let sizes = [plan.given + COEFFICIENTS, plan.work, constants.len()].map(|size| size.max(1));
+        let mut numbers = [self.machine.room(sizes[0])?, self.machine.room(sizes[1])?, self.machine.room(sizes[2])?];
+        self.machine.write(&mut numbers[2], 0, &constants)?;
+        let table = self.machine.table(&plan.table)?;
+        Ok(Step { purpose, plan, recordings: Vec::new(), numbers, table })
     }
 
     /// Runs a part of the step that the memory is ready for.
@@ -285,11 +268,13 @@ impl<E: Float, M: Machine<E>> Fused<E, M> {
             let count = held.lists * self.scalars[0];
             let _ = replaced.set(self.read(&mut held.memory, at, count)?);
         }
-        let mut room = self.machine.room(numbers.len().max(1))?;
-        self.machine.write(&mut room, 0, &numbers)?;
-        *held.memory.space(Space::Kept) = room;
-        held.lists = kept.len();
-        held.ready.iter_mut().for_each(|ready| ready.recordings.retain(|(way, _)| !matches!(way, Way::Update(_))));
+        if held.lists != kept.len() {
+            *held.memory.space(Space::Kept) = self.machine.room(numbers.len().max(1))?;
+            held.lists = kept.len();
+            let Held { ready, resting, .. } = &mut *held;
+            ready.iter_mut().chain(resting).for_each(Step::forget_updates);
+        }
+        self.machine.write(held.memory.space(Space::Kept), 0, &numbers)?;
         held.lent = Some(Arc::clone(&lent));
         for (list, kept) in kept.iter_mut().enumerate() {
             kept.lend(Arc::new(Taken { machine: self.machine.clone(), held: Arc::clone(&self.held), lent: Arc::clone(&lent), list }));
@@ -355,7 +340,7 @@ impl<E: Float, M: Machine<E>> Engine<E, M::Device> for Fused<E, M> {
             device: device.clone(),
             network,
             scalars,
-            held: Arc::new(Mutex::new(Held { memory, ready: None, lent: None, lists: 0 })),
+            held: Arc::new(Mutex::new(Held { memory, ready: None, resting: Vec::new(), lent: None, lists: 0 })),
         };
         engine.set_parameters(&state.parameters)?;
         engine.set_buffers(&state.buffers)?;

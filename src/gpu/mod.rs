@@ -6,6 +6,7 @@
 //! - `steps`: calls that several layers share.
 //! - `kernels`: what the calls run, in CUDA's C++.
 //! - `machine`: what has to be asked of a machine.
+//! - `step`: what was planned for a batch size, ready to run.
 //! - `engine`: runs the calls: one list, recorded once, for a whole step of training.
 //! - `card`: NVIDIA cards.
 //! - `emulated`: a machine for tests without a GPU, which runs the same kernels on the processor, thread by thread.
@@ -17,6 +18,7 @@ mod machine;
 mod planner;
 #[cfg(any(feature = "cuda", feature = "emulated-gpu"))]
 mod source;
+mod step;
 mod steps;
 
 #[cfg(feature = "cuda")]
