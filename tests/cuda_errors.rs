@@ -157,6 +157,15 @@ fn graphs_are_made_once() {
     assert_eq!(made("4"), "the device failed while making a graph: DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"pretended\")");
 }
 
+/// There is room for the parameters, cuBLAS and one or two of the three sizes.
+#[test]
+fn steps_that_rest_give_their_memory_back() {
+    let total = ((32 << 20) + 3000).to_string();
+    let learned = |graphs: &str| said_by("epochs_of_the_fused_engine", &[("FAKE_TOTAL", &total), ("FAKE_GRAPHS", graphs)]);
+    assert_eq!(learned("1000"), "nothing");
+    assert_ne!(learned("5"), "nothing");
+}
+
 #[test]
 fn too_little_memory_for_a_plan() {
     // Parameters are there before a step; it needs room for what it is given and what it computes.
