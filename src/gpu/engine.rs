@@ -94,7 +94,7 @@ impl<E: Float, M: Machine<E>> Fused<E, M> {
         Planner::new(Purpose { samples: 1, training: false, d_input: false, shows: false }).network(network).is_some()
     }
 
-    /// Makes the memory ready for a batch, copies it there, and says where its output is.
+    /// Makes the memory ready for a batch, and copies it there.
     fn admit(&self, held: &mut Held<E, M>, batch: &Batch<'_, E>) -> Result<(), Error> {
         if held.ready.as_ref().is_none_or(|ready| ready.purpose != batch.purpose) {
             self.turn_to(held, batch.purpose)?;
