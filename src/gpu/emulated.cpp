@@ -112,7 +112,7 @@ static inline void __syncthreads() { emulated::wait(); }
 
 // All threads of a block come here together, which is more than CUDA asks for.
 template <typename T> static inline T __shfl_xor_sync(unsigned, T value, unsigned lane) {
-    emulated::block->shuffled[threadIdx.x] = value;
+    emulated::block->shuffled[threadIdx.x] = double(value);
     emulated::wait();
     T other = T(emulated::block->shuffled[threadIdx.x ^ lane]);
     emulated::wait();
