@@ -198,9 +198,8 @@ impl<E: Float, M: Machine<E>> Fused<E, M> {
         let to = ready.plan.scored.targets;
         self.machine.write(memory.space(to.space), to.begin, &criterion.targets)?;
         let (kernel, scale) = (criterion.kernel, criterion.scale.f64());
-        let outputs = batch.purpose.samples * self.network.output.numel();
         self.run(held, Way::Both(kernel, scale), |plan| {
-            let loss = plan.scored.calls(&kernel, scale, outputs, [plan.output, plan.d_output]);
+            let loss = plan.scored.calls(&kernel, scale, [plan.output, plan.d_output]);
             plan.forward.iter().cloned().chain(loss).chain(plan.backward.iter().cloned()).collect()
         })
     }

@@ -148,7 +148,7 @@ impl Planner {
         let (y, numel) = (self.at(output), output.dims.numel());
         let outputs = self.purpose.samples * numel;
         let d_output = self.room(outputs);
-        let scored = Scored { targets: self.room(outputs), sums: self.room(Scored::sums(outputs)), loss: self.room(1) };
+        let scored = Scored { outputs, targets: self.room(outputs), sums: self.room(Scored::sums(outputs)), loss: self.room(1) };
         self.values[output.id].d = Some(d_output);
         while let Some((made, back)) = self.back.pop() {
             let d: Vec<Option<Place>> = made.into_iter().map(|id| self.values[id].d).collect();

@@ -1,7 +1,7 @@
 //! Means of values, weighted by a softmax of scores.
 
-use crate::gpu::call::{Arg, Place, THREADS};
-use crate::gpu::{Planner, Value};
+use crate::gpu::call::{Arg, Place};
+use crate::gpu::{Planner, ROWS, Value};
 use crate::layers::scaled_dot_product::Scores;
 use crate::types::Dims;
 
@@ -38,8 +38,6 @@ pub(crate) struct Attention {
 
 /// How many numbers a query, a key and a value can have, in either precision.
 const HEAD: usize = 64;
-/// How many queries, or keys, a block has: a warp for each.
-const ROWS: usize = THREADS / 32;
 
 /// What the kernels of the way back read.
 #[derive(Clone, Copy)]
