@@ -46,7 +46,8 @@ fn agrees_on<N: Network, T: Target, L: Loss<N::Output, T>, G: Engine<f32, Cuda>>
     close("gradient of input", &expected.inputs, &given.inputs);
     close("gradient of parameter", &expected.parameters, &given.parameters);
     // Adam divides by gradients, and makes whole steps of the rounding of those that are zero.
-    let mut optimizers = [Sgd::new(0.05).momentum(0.9), Sgd::new(0.05).momentum(0.9)];
+    let optimizer = || Sgd::new(0.05).momentum(0.9).penalty_l2(1e-3).clip_norm(1.0);
+    let mut optimizers = [optimizer(), optimizer()];
     for _ in 0..3 {
         let [of_cpu, of_gpu] = &mut optimizers;
         let (expected, given) = (cpu.train(batch, loss, of_cpu).unwrap(), gpu.train(batch, loss, of_gpu).unwrap());

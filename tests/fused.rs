@@ -18,7 +18,7 @@ use formwork::engine::Flat;
 use formwork::engine::{Architecture, Engine, State};
 use formwork::gpu::{Emulated, Fused, Machine};
 use formwork::layers::filter::*;
-use formwork::learn::LossKernel;
+use formwork::learn::{LossKernel, Penalty};
 use formwork::prelude::*;
 use formwork::types::{buffers, parameters};
 
@@ -110,7 +110,19 @@ fn close<E: Float>(what: &str, expected: &[E], given: &[E], tolerance: f64) {
     }
 }
 
-/// Four optimizers that keep numbers in the engine's memory, and one that keeps none.
+/// An adjustment of somebody's own, which has no kernel.
+#[derive(Clone)]
+struct Halve;
+
+impl formwork::learn::Adjustment for Halve {
+    fn adjust<E: Float>(&self, _parameters: &[E], gradients: &mut [E]) -> Result<(), formwork::Error> {
+        gradients.iter_mut().for_each(|g| *g *= E::of(0.5));
+        Ok(())
+    }
+}
+
+/// Four optimizers that keep numbers in the engine's memory, and one that keeps none; some behind adjustments, and one that takes several
+/// batches.
 fn optimizers<E: Float>() -> Vec<Box<dyn Optimizer<E>>> {
     vec![
         Box::new(Sgd::new(0.1).weight_decay(0.01)),
@@ -119,6 +131,12 @@ fn optimizers<E: Float>() -> Vec<Box<dyn Optimizer<E>>> {
         Box::new(RmsProp::new(0.01).momentum(0.5).centered()),
         Box::new(Adam::new(0.01).weight_decay(0.1).decoupled_weight_decay(0.1)),
         Box::new(Adam::new(0.01).clip_norm(0.01)),
+        Box::new(Sgd::new(0.1).clip_norm(1e6)),
+        Box::new(Sgd::new(0.1).momentum(0.9).clip_value(0.01)),
+        Box::new(Sgd::new(0.1).clip_norm(0.02).penalty_l1(0.1).clip_value(0.01).penalty_l2(0.1)),
+        Box::new(Adagrad::new(0.1).adjusted(Penalty::l1(0.1).only::<Small>(|param| param.name.ends_with("bias")))),
+        Box::new(Adam::new(0.01).clip_norm(0.01).adjusted(Halve).scheduled(ExponentialLr::new(0.01, 0.9))),
+        Box::new(Adam::new(0.01).accumulated(2).clip_norm(0.01)),
     ]
 }
 

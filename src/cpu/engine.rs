@@ -13,7 +13,7 @@ use crate::engine::{Architecture, AttentionMap, ByParts, Engine, Flat, Gradients
 use crate::error::Error;
 use crate::float::{Float, OnDemand};
 use crate::group::{Ranks, Share};
-use crate::learn::{Optimizer, Pass};
+use crate::learn::{Changes, Optimizer, Pass};
 use crate::noise::Noise;
 use crate::statistics::Statistics;
 use crate::storage::Storage;
@@ -481,8 +481,21 @@ where
         });
     }
 
-    /// Moves each block of parameters as soon as its gradients are there.
-    fn step(&mut self, batch: &Batch<'_, E>, pass: Pass<'_, E>) {
+    /// A step of an optimizer, when all chunks have gone back; the gradients may be `summed` already.
+    fn update(&mut self, batch: &Batch<'_, E>, optimizer: &mut dyn Optimizer<E>, summed: bool) -> Result<(), Error> {
+        let pass = optimizer.begin(self.plan.params, Changes::default())?;
+        let at_once = !summed && pass.as_ref().is_some_and(|pass| pass.changes.is_empty());
+        if !summed && !at_once {
+            self.collect(batch);
+        }
+        let Some(pass) = pass else { return optimizer.update(&mut self.parameters, &self.gradients) };
+        pass.changes.make(&self.parameters, &mut self.gradients)?;
+        self.step(batch, pass, at_once);
+        Ok(())
+    }
+
+    /// Moves each block of parameters: `at_once` as soon as its gradients are there, or against those that are summed and changed.
+    fn step(&mut self, batch: &Batch<'_, E>, pass: Pass<'_, E>, at_once: bool) {
         let mut parameters = core::mem::take(&mut self.parameters);
         let (rule, moved) = (pass.rule, Storage::new(&mut parameters));
         let mut lists = pass.lists().into_iter().map(Storage::new);
@@ -495,6 +508,9 @@ where
                     let of_block = kept.map(|list| list.map_or::<&mut [E], _>(&mut [], |list| list.write(block.params.clone())));
                     (moved.write(block.params.clone()), of_block)
                 };
+                if !at_once {
+                    return rule.apply(moved, &engine.gradients[block.params.clone()], kept);
+                }
                 if let Some(gradients) = engine.deferral(at, block).and_then(|of| of.step.rank_one(of.params, of.input, of.d_output)) {
                     return rule.apply_rank_one(moved, gradients, kept);
                 }
@@ -631,21 +647,11 @@ macro_rules! engine {
                 optimizer: &mut dyn Optimizer<$E>,
             ) -> Result<$E, Error> {
                 let batch = self.batch(inputs, share.len(), noise).behind(share.samples.start);
-                let loss = if let Some(ranks) = share.ranks {
-                    let loss = self.differentiate_together(&batch, share, ranks, objective)?;
-                    optimizer.update(&mut self.parameters, &self.gradients)?;
-                    loss
-                } else {
-                    let loss = self.differentiate(&batch, share, objective, false)?;
-                    match optimizer.begin(self.plan.params)? {
-                        Some(pass) => self.step(&batch, pass),
-                        None => {
-                            self.collect(&batch);
-                            optimizer.update(&mut self.parameters, &self.gradients)?;
-                        }
-                    }
-                    loss
+                let loss = match share.ranks {
+                    Some(ranks) => self.differentiate_together(&batch, share, ranks, objective)?,
+                    None => self.differentiate(&batch, share, objective, false)?,
                 };
+                self.update(&batch, optimizer, share.ranks.is_some())?;
                 if noise.is_some() && share.normalized() > 0 {
                     self.plan.remember(share.normalized(), &self.known, &mut self.buffers);
                 }

@@ -11,7 +11,9 @@ pub enum Space {
     Buffers,
     /// What an optimizer keeps for each parameter, list by list.
     Kept,
-    /// What a step is given: the inputs, and the coefficients of the optimizer.
+    /// The coefficients of an optimizer, and what its calls sum.
+    Coefficients,
+    /// What a step is given: the inputs and the targets.
     Given,
     /// What a step computes: values, their gradients, and what layers leave for the way back.
     Work,
@@ -21,7 +23,7 @@ pub enum Space {
 
 impl Space {
     /// How many there are.
-    pub const COUNT: usize = 7;
+    pub const COUNT: usize = 8;
 }
 
 /// Where numbers lie, which follow one another.

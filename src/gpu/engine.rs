@@ -1,15 +1,16 @@
 //! Runs the calls of a network.
 
-use super::call::{Call, Place, Space, THREADS};
+use super::call::{Call, Place, Space};
 use super::machine::{Machine, Memory};
 use super::planner::{Plan, Planner, Purpose, SEED, Shown};
 use super::step::{Step, Way};
+use super::update::{ROOM, Update};
 use crate::engine::{Architecture, AttentionMap, ByParts, Criterion, Engine, Flat, Gradients, Objective, OnTape, State};
 use crate::error::Error;
 use crate::float::Float;
 use crate::group::Share;
 use crate::learn::kept::{Away, Kept};
-use crate::learn::{Optimizer, Pass};
+use crate::learn::{Changes, Optimizer, Pass};
 use crate::noise::Noise;
 use dfdx::prelude::{Backward, TensorFromVec, Trace};
 use dfdx::tensor_ops::Device;
@@ -17,8 +18,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// The fused lowering: one list of calls for a network and a batch size, without a tape.
 ///
-/// Parameters and what optimizers keep stay in the machine's memory from step to step, as long as the optimizer moves each parameter by
-/// itself; one that has to see all gradients first moves them on the host.
+/// Parameters and what optimizers keep stay in the machine's memory from step to step, as long as the optimizer is one of this crate,
+/// behind any of its adjustments; another one, or one that accumulates, moves them on the host.
 pub struct Fused<E: Float, M: Machine<E>> {
     machine: M,
     device: M::Device,
@@ -35,6 +36,8 @@ struct Held<E: Float, M: Machine<E>> {
     ready: Option<Step<E, M>>,
     /// Others that were, the one that was used last at the end.
     resting: Vec<Step<E, M>>,
+    /// What the last optimizer does.
+    update: Option<(Update, M::Recording)>,
     /// Whose numbers are those that an optimizer keeps.
     lent: Option<Arc<Lent<E>>>,
     /// How many lists they are.
@@ -43,9 +46,6 @@ struct Held<E: Float, M: Machine<E>> {
 
 /// How many steps rest at most. Two sizes of batches, for the last one of an epoch may be small, are trained with and looked at.
 const RESTING: usize = 3;
-
-/// How many coefficients an optimizer has at most.
-const COEFFICIENTS: usize = 16;
 
 /// The numbers of an optimizer that another one's have replaced; none while they are in the machine's memory.
 type Lent<E> = OnceLock<Vec<E>>;
@@ -131,7 +131,7 @@ impl<E: Float, M: Machine<E>> Fused<E, M> {
             return Err(refused("planning the network", "of this batch a layer makes more numbers than 31 bits can count"));
         }
         resting.drain(..resting.len().saturating_sub(RESTING));
-        let needed = ((plan.given + COEFFICIENTS + plan.work) * size_of::<E>() + plan.table.len() * size_of::<i32>()) as u64;
+        let needed = ((plan.given + plan.work) * size_of::<E>() + plan.table.len() * size_of::<i32>()) as u64;
         while let Some(free) = self.machine.free()?.filter(|&free| free < needed) {
             if resting.is_empty() {
                 return Err(Error::Memory { needed, free });
@@ -143,7 +143,7 @@ impl<E: Float, M: Machine<E>> Fused<E, M> {
             plan.backward.insert(0, gradients);
         }
         let constants: Vec<E> = plan.constants.iter().map(|&number| E::of(number)).collect();
-        let sizes = [plan.given + COEFFICIENTS, plan.work, constants.len()].map(|size| size.max(1));
+        let sizes = [plan.given, plan.work, constants.len()].map(|size| size.max(1));
         let mut numbers = [self.machine.room(sizes[0])?, self.machine.room(sizes[1])?, self.machine.room(sizes[2])?];
         self.machine.write(&mut numbers[2], 0, &constants)?;
         let table = self.machine.table(&plan.table)?;
@@ -224,30 +224,49 @@ impl<E: Float, M: Machine<E>> Fused<E, M> {
         self.read(&mut held.memory, Place { space, begin: 0 }, count).unwrap_or_default()
     }
 
+    /// A step of an optimizer against the gradients in the machine's memory.
+    fn update(&mut self, optimizer: &mut dyn Optimizer<E>) -> Result<(), Error> {
+        match optimizer.begin(self.scalars[0], Changes::default())? {
+            Some(pass) => self.update_there(pass),
+            None => {
+                let (mut parameters, gradients) = (self.parameters(), self.d_parameters(&mut lock(&self.held))?);
+                optimizer.update(&mut parameters, &gradients)?;
+                self.set_parameters(&parameters)
+            }
+        }
+    }
+
     /// A step of an optimizer that moves each parameter by itself, where the parameters are.
-    fn update(&self, pass: Pass<'_, E>) -> Result<(), Error> {
+    fn update_there(&self, pass: Pass<'_, E>) -> Result<(), Error> {
         let ((kernel, coefficients), lists) = (pass.rule.kernel(), pass.rule.keeps());
+        let changes = match pass.changes.kernels(self.scalars[0])? {
+            Some(changes) => changes,
+            None => {
+                self.change_here(&pass.changes)?;
+                Vec::new()
+            }
+        };
         let mut kept: Vec<&mut Kept<E>> = pass.kept.into_iter().flatten().take(lists).collect();
         if !self.has(&kept) {
             self.take_over(&mut kept)?;
         }
         let mut held = lock(&self.held);
-        let Held { memory, ready: Some(ready), .. } = &mut *held else { unreachable!("gradients were computed") };
-        self.machine.write(memory.space(Space::Given), ready.plan.given, &coefficients)?;
-        let given = Place { space: Space::Given, begin: ready.plan.given };
-        self.run(&mut held, Way::Update(kernel), |_| {
-            let [moved, gradients, kept] = [Space::Parameters, Space::Gradients, Space::Kept].map(|space| Place { space, begin: 0 });
-            let args = vec![self.scalars[0].into(), moved.into(), gradients.into(), kept.into(), given.into()];
-            let call = Call::Kernel { name: kernel, blocks: self.scalars[0].div_ceil(THREADS), args };
-            (self.scalars[0] > 0).then_some(call).into_iter().collect()
-        })
+        let Held { memory, update: last, .. } = &mut *held;
+        self.machine.write(memory.space(Space::Coefficients), 0, &coefficients)?;
+        let update = Update { kernel, changes };
+        if last.as_ref().is_none_or(|(last, _)| *last != update) {
+            let recording = self.machine.record(memory, &update.calls(self.scalars[0]))?;
+            *last = Some((update, recording));
+        }
+        last.iter().try_for_each(|(_, recording)| self.machine.replay(memory, recording))
     }
 
-    /// A step of an optimizer on the host.
-    fn update_here(&mut self, optimizer: &mut dyn Optimizer<E>, gradients: &[E]) -> Result<(), Error> {
-        let mut parameters = self.parameters();
-        optimizer.update(&mut parameters, gradients)?;
-        self.set_parameters(&parameters)
+    /// Makes changes of the gradients that have no kernels.
+    fn change_here(&self, changes: &Changes<'_, E>) -> Result<(), Error> {
+        let (parameters, mut held) = (self.parameters(), lock(&self.held));
+        let mut gradients = self.d_parameters(&mut held)?;
+        changes.make(&parameters, &mut gradients)?;
+        self.machine.write(held.memory.space(Space::Gradients), 0, &gradients)
     }
 
     /// Whether what an optimizer keeps is here already.
@@ -270,8 +289,7 @@ impl<E: Float, M: Machine<E>> Fused<E, M> {
         if held.lists != kept.len() {
             *held.memory.space(Space::Kept) = self.machine.room(numbers.len().max(1))?;
             held.lists = kept.len();
-            let Held { ready, resting, .. } = &mut *held;
-            ready.iter_mut().chain(resting).for_each(Step::forget_updates);
+            held.update = None;
         }
         self.machine.write(held.memory.space(Space::Kept), 0, &numbers)?;
         held.lent = Some(Arc::clone(&lent));
@@ -331,7 +349,7 @@ impl<E: Float, M: Machine<E>> Engine<E, M::Device> for Fused<E, M> {
         let scalars = [state.parameters.len(), state.buffers.len()];
         let room = |count: usize| machine.room(count.max(1));
         let memory = Memory {
-            numbers: [room(scalars[0])?, room(scalars[0])?, room(scalars[1])?, room(0)?, room(0)?, room(0)?, room(0)?],
+            numbers: [room(scalars[0])?, room(scalars[0])?, room(scalars[1])?, room(0)?, room(ROOM)?, room(0)?, room(0)?, room(0)?],
             table: machine.table(&[0; SEED])?,
         };
         let mut engine = Fused {
@@ -339,7 +357,7 @@ impl<E: Float, M: Machine<E>> Engine<E, M::Device> for Fused<E, M> {
             device: device.clone(),
             network,
             scalars,
-            held: Arc::new(Mutex::new(Held { memory, ready: None, resting: Vec::new(), lent: None, lists: 0 })),
+            held: Arc::new(Mutex::new(Held { memory, ready: None, resting: Vec::new(), update: None, lent: None, lists: 0 })),
         };
         engine.set_parameters(&state.parameters)?;
         engine.set_buffers(&state.buffers)?;
@@ -408,13 +426,7 @@ impl<E: Float, M: Machine<E>> Engine<E, M::Device> for Fused<E, M> {
         };
         let Some(ranks) = share.ranks else {
             let loss = self.differentiate(&mut lock(&self.held), &batch(), objective)?;
-            match optimizer.begin(self.scalars[0])? {
-                Some(pass) => self.update(pass)?,
-                None => {
-                    let gradients = self.d_parameters(&mut lock(&self.held))?;
-                    self.update_here(optimizer, &gradients)?;
-                }
-            }
+            self.update(optimizer)?;
             return self.loss(&mut lock(&self.held), loss);
         };
         let (loss, mut gradients) = if share.is_empty() {
@@ -425,7 +437,8 @@ impl<E: Float, M: Machine<E>> Engine<E, M::Device> for Fused<E, M> {
             (self.loss(&mut held, loss)?, self.d_parameters(&mut held)?)
         };
         let loss = ranks.sum(&mut gradients, loss, &[0], &mut |_, _, _| ());
-        self.update_here(optimizer, &gradients)?;
+        self.set(Space::Gradients, &gradients)?;
+        self.update(optimizer)?;
         Ok(loss)
     }
 

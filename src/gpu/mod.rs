@@ -3,6 +3,7 @@
 //! - `call`: what a machine is told to do, as data: kernels and products of matrices on places in its memory.
 //! - `planner`: the spec as calls, there and back, and where each value lies.
 //! - `criterion`: a loss as calls.
+//! - `update`: a step of an optimizer as calls, with what is done to the gradients before.
 //! - `steps`: calls that several layers share.
 //! - `kernels`: what the calls run, in CUDA's C++.
 //! - `machine`: what has to be asked of a machine.
@@ -20,6 +21,7 @@ mod planner;
 mod source;
 mod step;
 mod steps;
+mod update;
 
 #[cfg(feature = "cuda")]
 mod card;

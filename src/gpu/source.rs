@@ -21,6 +21,7 @@ const KERNELS: &[&str] = &[
     include_str!("kernels/recurrent.cu"),
     include_str!("kernels/attention.cu"),
     include_str!("kernels/loss.cu"),
+    include_str!("kernels/adjust.cu"),
     include_str!("kernels/optimizer.cu"),
 ];
 

@@ -26,8 +26,6 @@ pub(super) enum Way {
     Back,
     /// Both, with a loss between them and what it is multiplied by.
     Both(LossKernel, f64),
-    /// A step of an optimizer with this kernel.
-    Update(&'static str),
 }
 
 impl<E: Float, M: Machine<E>> Step<E, M> {
@@ -51,10 +49,5 @@ impl<E: Float, M: Machine<E>> Step<E, M> {
         let own = [Space::Given, Space::Work, Space::Constants];
         own.into_iter().zip(&mut self.numbers).for_each(|(space, numbers)| swap(memory.space(space), numbers));
         swap(&mut memory.table, &mut self.table);
-    }
-
-    /// What an optimizer keeps lies elsewhere from now on.
-    pub(super) fn forget_updates(&mut self) {
-        self.recordings.retain(|(way, _)| !matches!(way, Way::Update(_)));
     }
 }

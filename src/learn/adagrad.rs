@@ -74,7 +74,7 @@ impl<E: Float> Adagrad<E> {
         let rule = AdagradRule { rate, epsilon: E::of(self.epsilon), decay: E::of(self.weight_decay) };
         let squares = self.squares.for_parameters(parameters)?;
         self.steps += 1;
-        Ok(Pass { rule: AnyRule::Adagrad(rule), kept: [Some(squares), None, None] })
+        Ok(Pass::new(AnyRule::Adagrad(rule), [Some(squares), None, None]))
     }
 }
 

@@ -107,7 +107,7 @@ impl<E: Float> Adam<E> {
             decay: E::of(self.weight_decay),
             keep_parameter: E::of(1.0 - self.learning_rate * self.decoupled_weight_decay),
         });
-        Ok(Pass { rule, kept: [Some(mean), Some(square), None] })
+        Ok(Pass::new(rule, [Some(mean), Some(square), None]))
     }
 }
 

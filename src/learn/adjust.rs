@@ -2,8 +2,10 @@
 
 use super::memory::Memory;
 use super::optimizer::{LearningRate, Optimizer, state};
+use super::rule::Pass;
 use crate::error::Error;
 use crate::float::Float;
+use core::ops::Range;
 
 /// What is done to the gradients before an optimizer sees them.
 ///
@@ -33,6 +35,79 @@ pub trait Adjustment {
     /// # Errors
     /// If it is for other parameters.
     fn adjust<E: Float>(&self, parameters: &[E], gradients: &mut [E]) -> Result<(), Error>;
+
+    /// Its kernel on GPUs, for so many parameters. For one without the gradients are copied to the CPU and back.
+    ///
+    /// # Errors
+    /// As for [`Adjustment::adjust`].
+    fn kernel(&self, parameters: usize) -> Result<Option<AdjustmentKernel>, Error> {
+        let _ = parameters;
+        Ok(None)
+    }
+}
+
+/// How an adjustment of this crate is made on GPUs, by [`gpu::Fused`](crate::gpu::Fused).
+#[derive(Clone, Debug, PartialEq)]
+pub struct AdjustmentKernel {
+    pub(crate) name: &'static str,
+    pub(crate) coefficient: f64,
+    /// Whether it is given the norm of all gradients.
+    pub(crate) is_of_norm: bool,
+    /// The parameters that count.
+    pub(crate) ranges: Vec<Range<usize>>,
+}
+
+/// An [`Adjustment`] of numbers of one type.
+trait Change<E> {
+    fn make(&self, parameters: &[E], gradients: &mut [E]) -> Result<(), Error>;
+    fn kernel(&self, parameters: usize) -> Result<Option<AdjustmentKernel>, Error>;
+}
+
+impl<E: Float, A: Adjustment> Change<E> for A {
+    fn make(&self, parameters: &[E], gradients: &mut [E]) -> Result<(), Error> {
+        self.adjust(parameters, gradients)
+    }
+
+    fn kernel(&self, parameters: usize) -> Result<Option<AdjustmentKernel>, Error> {
+        Adjustment::kernel(self, parameters)
+    }
+}
+
+/// How many adjustments an engine makes by itself; the optimizer makes more.
+const CHANGES: usize = 8;
+
+/// What is done to all gradients before the parameters are moved, in this order: adjustments, outermost first.
+pub struct Changes<'a, E> {
+    list: [Option<&'a (dyn Change<E> + 'a)>; CHANGES],
+}
+
+impl<E> Default for Changes<'_, E> {
+    fn default() -> Self {
+        Changes { list: [None; CHANGES] }
+    }
+}
+
+impl<'a, E: Float> Changes<'a, E> {
+    /// The same and then another one; none where there is no room for it.
+    fn and(mut self, adjustment: &'a impl Adjustment) -> Option<Self> {
+        *self.list.iter_mut().find(|change| change.is_none())? = Some(adjustment);
+        Some(self)
+    }
+
+    /// Whether gradients stay as they are.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list[0].is_none()
+    }
+
+    /// Makes all of them.
+    pub(crate) fn make(&self, parameters: &[E], gradients: &mut [E]) -> Result<(), Error> {
+        self.list.iter().flatten().try_for_each(|change| change.make(parameters, gradients))
+    }
+
+    /// The kernels of all of them for so many parameters; none if one has none.
+    pub(crate) fn kernels(&self, parameters: usize) -> Result<Option<Vec<AdjustmentKernel>>, Error> {
+        self.list.iter().flatten().map(|change| change.kernel(parameters)).collect()
+    }
 }
 
 /// An optimizer behind a change of the gradients; the methods of [`Optimizer`] make it.
@@ -58,6 +133,13 @@ impl<E: Float, A: Adjustment, O: Optimizer<E>> Optimizer<E> for Adjusted<E, A, O
         adjusted.copy_from_slice(gradients);
         self.adjustment.adjust(parameters, adjusted)?;
         self.optimizer.update(parameters, adjusted)
+    }
+
+    fn begin<'a>(&'a mut self, parameters: usize, changes: Changes<'a, E>) -> Result<Option<Pass<'a, E>>, Error> {
+        match changes.and(&self.adjustment) {
+            Some(changes) => self.optimizer.begin(parameters, changes),
+            None => Ok(None),
+        }
     }
 
     fn remember(&mut self, memory: &mut dyn Memory<E>) {

@@ -1,8 +1,10 @@
 //! Gradient clipping.
 
-use super::adjust::Adjustment;
+use super::adjust::{Adjustment, AdjustmentKernel};
 use crate::error::Error;
 use crate::float::Float;
+use crate::kernels::simd::{Job, with_best};
+use core::iter;
 
 /// Gradients no longer than a bound: `g ← g · min(1, max / (|g| + 1e-6))`, where `|g|` is the Euclidean norm of all gradients
 /// together.
@@ -32,7 +34,9 @@ impl ClipNorm {
 
     /// The Euclidean norm of gradients, summed in double precision.
     pub fn norm<E: Float>(gradients: &[E]) -> f64 {
-        gradients.iter().map(|g| g.f64() * g.f64()).sum::<f64>().sqrt()
+        let mut sums = [0.0; PARTS];
+        with_best(AddSquares { gradients, sums: &mut sums });
+        sums.iter().sum::<f64>().sqrt()
     }
 }
 
@@ -40,9 +44,44 @@ impl Adjustment for ClipNorm {
     fn adjust<E: Float>(&self, _parameters: &[E], gradients: &mut [E]) -> Result<(), Error> {
         let factor = self.max / (Self::norm(gradients) + 1e-6);
         if factor < 1.0 {
-            gradients.iter_mut().for_each(|g| *g *= E::of(factor));
+            with_best(Shorten { gradients, factor: E::of(factor) });
         }
         Ok(())
+    }
+
+    fn kernel(&self, _parameters: usize) -> Result<Option<AdjustmentKernel>, Error> {
+        Ok(Some(AdjustmentKernel { name: "clip_norm", coefficient: self.max, is_of_norm: true, ranges: Vec::new() }))
+    }
+}
+
+/// How many partial sums there are that do not wait for one another.
+const PARTS: usize = 16;
+
+struct AddSquares<'a, E> {
+    gradients: &'a [E],
+    sums: &'a mut [f64; PARTS],
+}
+
+impl<E: Float> Job for AddSquares<'_, E> {
+    #[inline(always)]
+    fn run(self) {
+        let (blocks, rest) = self.gradients.as_chunks::<PARTS>();
+        for block in blocks {
+            self.sums.iter_mut().zip(block).for_each(|(sum, g)| *sum += g.f64() * g.f64());
+        }
+        self.sums.iter_mut().zip(rest).for_each(|(sum, g)| *sum += g.f64() * g.f64());
+    }
+}
+
+struct Shorten<'a, E> {
+    gradients: &'a mut [E],
+    factor: E,
+}
+
+impl<E: Float> Job for Shorten<'_, E> {
+    #[inline(always)]
+    fn run(self) {
+        self.gradients.iter_mut().for_each(|g| *g *= self.factor);
     }
 }
 
@@ -81,5 +120,10 @@ impl Adjustment for ClipValue {
             }
         }
         Ok(())
+    }
+
+    fn kernel(&self, parameters: usize) -> Result<Option<AdjustmentKernel>, Error> {
+        let ranges = iter::once(0..parameters).collect();
+        Ok(Some(AdjustmentKernel { name: "clip_value", coefficient: self.max, is_of_norm: false, ranges }))
     }
 }

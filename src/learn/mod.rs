@@ -26,7 +26,7 @@ mod sgd;
 pub use accumulate::Accumulated;
 pub use adagrad::Adagrad;
 pub use adam::Adam;
-pub use adjust::{Adjusted, Adjustment};
+pub use adjust::{Adjusted, Adjustment, AdjustmentKernel, Changes};
 pub use bce::BceWithLogits;
 pub use clip::{ClipNorm, ClipValue};
 pub use cross_entropy::{CrossEntropy, TokenCrossEntropy};

@@ -1,7 +1,7 @@
 //! What optimizers have in common.
 
 use super::accumulate::Accumulated;
-use super::adjust::{Adjusted, Adjustment};
+use super::adjust::{Adjusted, Adjustment, Changes};
 use super::clip::{ClipNorm, ClipValue};
 use super::memory::Memory;
 use super::penalty::Penalty;
@@ -48,13 +48,14 @@ pub trait Optimizer<E: Float> {
     /// [`Error::Optimizer`] if the optimizer has begun with another number of parameters.
     fn update(&mut self, parameters: &mut [E], gradients: &[E]) -> Result<(), Error>;
 
-    /// Begins one step, if the optimizer moves each parameter by itself: an engine then moves parameters as soon as it knows their
-    /// gradients. One that has to see all gradients first, such as one that clips their norm, has nothing to lend.
+    /// Begins one step, if the optimizer moves each parameter by itself when some changes of the gradients were made, to which it may
+    /// add others: an engine then does both where the gradients are, and moves parameters as soon as it knows their gradients if none
+    /// is changed. Any other optimizer has nothing to lend.
     ///
     /// # Errors
     /// As for [`Optimizer::update`].
-    fn begin(&mut self, parameters: usize) -> Result<Option<Pass<'_, E>>, Error> {
-        let _ = parameters;
+    fn begin<'a>(&'a mut self, parameters: usize, changes: Changes<'a, E>) -> Result<Option<Pass<'a, E>>, Error> {
+        let _ = (parameters, changes);
         Ok(None)
     }
 
@@ -143,8 +144,8 @@ macro_rules! behind_a_pointer {
                 (**self).update(parameters, gradients)
             }
 
-            fn begin(&mut self, parameters: usize) -> Result<Option<Pass<'_, E>>, Error> {
-                (**self).begin(parameters)
+            fn begin<'a>(&'a mut self, parameters: usize, changes: Changes<'a, E>) -> Result<Option<Pass<'a, E>>, Error> {
+                (**self).begin(parameters, changes)
             }
 
             fn remember(&mut self, memory: &mut dyn Memory<E>) {

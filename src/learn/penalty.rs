@@ -1,6 +1,6 @@
 //! Penalties on parameters.
 
-use super::adjust::Adjustment;
+use super::adjust::{Adjustment, AdjustmentKernel};
 use crate::error::Error;
 use crate::float::Float;
 use crate::types::{NamedParam, Network};
@@ -122,5 +122,15 @@ impl Adjustment for Penalty {
             let pairs = gradients[counted.clone()].iter_mut().zip(&parameters[counted]);
             pairs.for_each(|(g, &p)| *g += lambda * self.norm.slope(p));
         })
+    }
+
+    fn kernel(&self, parameters: usize) -> Result<Option<AdjustmentKernel>, Error> {
+        let mut ranges = Vec::new();
+        self.for_each_range(parameters, |counted| ranges.push(counted))?;
+        let name = match self.norm {
+            Norm::L1 => "penalty_l1",
+            Norm::L2 => "penalty_l2",
+        };
+        Ok(Some(AdjustmentKernel { name, coefficient: self.lambda, is_of_norm: false, ranges }))
     }
 }

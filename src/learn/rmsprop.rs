@@ -105,7 +105,7 @@ impl<E: Float> RmsProp<E> {
         let fresh_mean = if self.centered { fresh } else { E::zero() };
         let rule = AnyRule::RmsProp(RmsPropRule { rate, alpha, fresh, fresh_mean, epsilon, momentum, decay });
         let (square, mean) = (self.square.for_parameters(parameters)?, self.mean.for_parameters(parameters)?);
-        Ok(Pass { rule, kept: [Some(square), Some(mean), Some(self.velocity.for_parameters(parameters)?)] })
+        Ok(Pass::new(rule, [Some(square), Some(mean), Some(self.velocity.for_parameters(parameters)?)]))
     }
 }
 

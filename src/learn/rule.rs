@@ -2,6 +2,7 @@
 
 use super::adagrad::AdagradRule;
 use super::adam::AdamRule;
+use super::adjust::Changes;
 use super::kept::Kept;
 use super::rmsprop::RmsPropRule;
 use super::sgd::{MomentumRule, SgdRule};
@@ -21,8 +22,10 @@ pub(crate) trait Rule<E, const N: usize>: Copy {
     fn next(self, p: E, g: E, kept: [E; N]) -> (E, [E; N]);
 }
 
-/// One step of an optimizer that moves each parameter by itself: any part of the parameters can be moved at any time.
+/// One step of an optimizer that moves each parameter by itself: any part of the parameters can be moved at any time, when the gradients
+/// were changed.
 pub struct Pass<'a, E> {
+    pub(crate) changes: Changes<'a, E>,
     pub(crate) rule: AnyRule<E>,
     /// What the optimizer keeps for each parameter; none where it keeps less.
     pub(crate) kept: [Option<&'a mut Kept<E>>; 3],
@@ -39,6 +42,11 @@ pub(crate) enum AnyRule<E> {
 }
 
 impl<'a, E: Float> Pass<'a, E> {
+    /// A step against gradients as they are.
+    pub(crate) fn new(rule: AnyRule<E>, kept: [Option<&'a mut Kept<E>>; 3]) -> Self {
+        Pass { changes: Changes::default(), rule, kept }
+    }
+
     /// Moves all parameters.
     pub(crate) fn apply(self, parameters: &mut [E], gradients: &[E]) {
         let rule = self.rule;
@@ -141,8 +149,13 @@ macro_rules! by_number {
                 Ok(())
             }
 
-            fn begin(&mut self, parameters: usize) -> Result<Option<$crate::learn::Pass<'_, E>>, $crate::error::Error> {
-                self.next(parameters).map(Some)
+            fn begin<'a>(
+                &'a mut self,
+                parameters: usize,
+                changes: $crate::learn::Changes<'a, E>,
+            ) -> Result<Option<$crate::learn::Pass<'a, E>>, $crate::error::Error> {
+                let pass = self.next(parameters)?;
+                Ok(Some($crate::learn::Pass { changes, ..pass }))
             }
 
             fn remember(&mut self, memory: &mut dyn $crate::learn::Memory<E>) {

@@ -1,5 +1,6 @@
 //! Learning rates that change while a model learns.
 
+use super::adjust::Changes;
 use super::memory::Memory;
 use super::optimizer::{LearningRate, Optimizer};
 use super::rule::Pass;
@@ -310,9 +311,9 @@ impl<E: Float, S: Schedule, O: Optimizer<E> + LearningRate> Optimizer<E> for Sch
         Ok(())
     }
 
-    fn begin(&mut self, parameters: usize) -> Result<Option<Pass<'_, E>>, Error> {
+    fn begin<'a>(&'a mut self, parameters: usize, changes: Changes<'a, E>) -> Result<Option<Pass<'a, E>>, Error> {
         self.optimizer.set_learning_rate(self.learning_rate());
-        let pass = self.optimizer.begin(parameters)?;
+        let pass = self.optimizer.begin(parameters, changes)?;
         self.steps += u64::from(pass.is_some());
         Ok(pass)
     }

@@ -79,13 +79,13 @@ impl<E: Float> Sgd<E> {
         let [rate, momentum, decay] = [self.learning_rate, self.momentum, self.weight_decay].map(E::of);
         let descent = SgdRule { rate, decay };
         if self.momentum == 0.0 {
-            return Ok(Pass { rule: AnyRule::Sgd(descent), kept: [None, None, None] });
+            return Ok(Pass::new(AnyRule::Sgd(descent), [None, None, None]));
         }
         let fresh = if self.steps == 0 { E::one() } else { E::of(1.0 - self.dampening) };
         let rule = AnyRule::Momentum(MomentumRule { descent, momentum, fresh, nesterov: self.nesterov });
         let velocity = self.velocity.for_parameters(parameters)?;
         self.steps += 1;
-        Ok(Pass { rule, kept: [Some(velocity), None, None] })
+        Ok(Pass::new(rule, [Some(velocity), None, None]))
     }
 }
 

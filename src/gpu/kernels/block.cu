@@ -15,7 +15,7 @@ __device__ void put(real *to, real number, int add) { *to = add ? *to + number :
 __device__ real most(real a, real b) { return a > b || a != a ? a : b; }
 
 // The sum over a warp, in each of its threads.
-__device__ real warp_sum(real x) {
+template <class T> __device__ T warp_sum(T x) {
     for (int lane = WARP / 2; lane > 0; lane /= 2) x += __shfl_xor_sync(ALL, x, lane);
     return x;
 }
@@ -26,8 +26,8 @@ __device__ real warp_most(real x) {
 }
 
 // The sum over a block, in each of its threads.
-__device__ real block_sum(real x) {
-    __shared__ real sums[THREADS / WARP];
+template <class T> __device__ T block_sum(T x) {
+    __shared__ T sums[THREADS / WARP];
     x = warp_sum(x);
     __syncthreads();
     if (threadIdx.x % WARP == 0) sums[threadIdx.x / WARP] = x;
