@@ -137,6 +137,8 @@ fn optimizers<E: Float>() -> Vec<Box<dyn Optimizer<E>>> {
         Box::new(Adagrad::new(0.1).adjusted(Penalty::l1(0.1).only::<Small>(|param| param.name.ends_with("bias")))),
         Box::new(Adam::new(0.01).clip_norm(0.01).adjusted(Halve).scheduled(ExponentialLr::new(0.01, 0.9))),
         Box::new(Adam::new(0.01).accumulated(2).clip_norm(0.01)),
+        // More adjustments than an engine makes by itself.
+        (0..10).fold(Box::new(Adam::new(0.01)), |behind, _| Box::new(behind.penalty_l1(0.01))),
     ]
 }
 
