@@ -2,6 +2,7 @@
 
 use super::call::{Arg, Call, Place, Space, THREADS};
 use crate::learn::AdjustmentKernel;
+use core::ops::Range;
 
 /// How many coefficients an optimizer has at most.
 const COEFFICIENTS: usize = 16;
@@ -34,23 +35,20 @@ impl Update {
     }
 }
 
+/// The calls of one change: those of a norm are for all parameters, and all others for each range of those that count.
 fn change_calls(change: &AdjustmentKernel, parameters: usize) -> Vec<Call> {
-    let limit = Arg::Real(change.coefficient);
+    let (name, coefficient) = (change.name, Arg::Real(change.coefficient));
+    let kernel = |name: &'static str, blocks: usize, args: Vec<Arg>| Call::Kernel { name, blocks, args };
     if change.is_of_norm {
-        let (gradients, norms) = (begin_of(Space::Gradients), begin_of(Space::Coefficients).behind(COEFFICIENTS));
-        let (blocks, all_blocks) = (parameters.div_ceil(THREADS).min(NORMS), parameters.div_ceil(THREADS));
-        return vec![
-            Call::Kernel { name: "norms", blocks, args: vec![parameters.into(), blocks.into(), gradients.into(), norms.into()] },
-            Call::Kernel {
-                name: change.name,
-                blocks: all_blocks,
-                args: vec![parameters.into(), gradients.into(), blocks.into(), norms.into(), limit],
-            },
-        ];
+        let (g, norms) = (begin_of(Space::Gradients), begin_of(Space::Coefficients).behind(COEFFICIENTS));
+        let blocks = parameters.div_ceil(THREADS);
+        let parts = blocks.min(NORMS);
+        let of_parts = kernel("norms", parts, vec![parameters.into(), parts.into(), g.into(), norms.into()]);
+        return vec![of_parts, kernel(name, blocks, vec![parameters.into(), g.into(), parts.into(), norms.into(), coefficient])];
     }
-    let of_range = |range: &core::ops::Range<usize>| {
+    let of_range = |range: &Range<usize>| {
         let [p, g] = [Space::Parameters, Space::Gradients].map(|space| begin_of(space).behind(range.start));
-        Call::Kernel { name: change.name, blocks: range.len().div_ceil(THREADS), args: vec![range.len().into(), p.into(), g.into(), limit] }
+        kernel(name, range.len().div_ceil(THREADS), vec![range.len().into(), p.into(), g.into(), coefficient])
     };
     change.ranges.iter().filter(|range| !range.is_empty()).map(of_range).collect()
 }
