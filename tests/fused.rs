@@ -111,7 +111,6 @@ fn close<E: Float>(what: &str, expected: &[E], given: &[E], tolerance: f64) {
 }
 
 /// An adjustment of somebody's own, which has no kernel.
-#[derive(Clone)]
 struct Halve;
 
 impl formwork::learn::Adjustment for Halve {
@@ -189,6 +188,23 @@ fn optimizers_move_parameters_where_they_are() {
         step(&mut engines, [&mut *of_fixed, &mut *of_fused]);
         close("kept", &remembered(&mut *of_fixed), &remembered(&mut *of_fused), 1e-12);
     }
+}
+
+/// More gradients than the blocks that take their norm have threads: each thread sums several.
+#[test]
+fn the_norm_of_many_gradients() {
+    #[network([257] => [256])]
+    type Large = Linear<257, 256>;
+    let (device, network) = (Cpu::default(), Architecture::of::<Large>());
+    let mut fixed = Static::<f64>::new(&device, network, state(&network)).unwrap();
+    let mut fused = Fused::<f64, Emulated>::new(&device, network, state(&network)).unwrap();
+    let (loss, inputs) = (WeightedMean { samples: 1, weights: random(2, 256), on_tape: false }, random(3, 257));
+    let before = fixed.parameters();
+    fixed.train(&inputs, 1, None, loss.fixed(), &mut Sgd::new(1.0).clip_norm(0.01)).unwrap();
+    fused.train(&inputs, 1, None, loss.fixed(), &mut Sgd::new(1.0).clip_norm(0.01)).unwrap();
+    let moved: f64 = fused.parameters().iter().zip(&before).map(|(after, before)| (after - before).powi(2)).sum();
+    assert!((moved.sqrt() - 0.01).abs() < 1e-6, "{}", moved.sqrt());
+    close("parameter", &fixed.parameters(), &fused.parameters(), 1e-12);
 }
 
 #[test]
