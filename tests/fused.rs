@@ -47,6 +47,15 @@ macro_rules! networks {
 
 each_network!(networks);
 
+// Convolutions of so many channels that their tiles are large ones, with more than one tile in each direction.
+networks! {
+    wide_convolution: Conv2d<27, 70, 3, 1, 1>, [27, 6, 7] => [70, 6, 7];
+    wide_convolution_with_strides: Conv2d<54, 60, 3, 2, 1, 1, 2>, [54, 5, 7] => [60, 3, 4];
+    wide_convolution_from_few_channels: Conv2d<3, 65, 2, 1, 0, 2>, [3, 6, 7] => [65, 4, 5];
+    wide_convolution_to_few_channels: Conv2d<65, 3, 3, 1, 1>, [65, 5, 4] => [3, 5, 4];
+    wide_transposed_convolution: ConvTranspose2d<66, 30, 2, 2>, [66, 3, 4] => [30, 6, 8];
+}
+
 /// Parameters at random, and buffers as a running mean, a variance and a count may be.
 fn state<E: Float>(network: &Architecture) -> State<E> {
     let numel = |tensors: Vec<formwork::types::NamedParam>| tensors.iter().map(|tensor| tensor.range().len()).sum();

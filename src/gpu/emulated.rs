@@ -39,7 +39,7 @@ fn compile(real: &str) -> Result<Library, String> {
 fn build(source: &Path, library: &Path) -> Result<(), String> {
     let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".to_owned());
     // On a GPU an arithmetic that becomes double on the way is many times slower.
-    let warnings = ["-Wall", "-Wdouble-promotion", "-Wno-unused-function", "-Werror"];
+    let warnings = ["-Wall", "-Wdouble-promotion", "-Wno-unused-function", "-Wno-unknown-pragmas", "-Werror"];
     let arguments = ["-std=c++17", "-O1", "-U_FORTIFY_SOURCE", "-ffp-contract=off", "-shared", "-fPIC", "-o"];
     let mut command = Command::new(&compiler);
     let output = command.args(warnings).args(arguments).arg(library).arg(source).output().map_err(|error| format!("{compiler}: {error}"))?;

@@ -15,8 +15,24 @@ pub(crate) struct Bank {
     pub groups: usize,
 }
 
-/// From so many channels of a group on, a tile has 64 of them and not 16.
+/// From so many channels of a group on, tiles are those for many.
 const MANY: usize = 24;
+
+/// Rows and columns of the tile that a block of `conv.cu` has, for few channels and for many.
+const TILES: [[usize; 2]; 2] = [[16, 256], [64, 128]];
+/// The same for the gradients of weights.
+const WEIGHT_TILES: [[usize; 2]; 2] = [[16, 64], [64, 128]];
+
+/// How many tiles a matrix of so many rows and columns has.
+fn tiles(sizes: [usize; 2], of: [[usize; 2]; 2]) -> usize {
+    let [rows, columns] = of[usize::from(sizes[0] >= MANY)];
+    sizes[0].div_ceil(rows) * sizes[1].div_ceil(columns)
+}
+
+/// Of two kernels the one for so many channels.
+fn kernel([few, many]: [&'static str; 2], channels: usize) -> &'static str {
+    if channels < MANY { few } else { many }
+}
 
 impl Bank {
     /// The struct of that name in `conv.cu`.
@@ -34,17 +50,14 @@ impl Bank {
         self.channels[1] * self.per_group()[0] * self.geometry.taps()
     }
 
-    /// How many blocks have a tile each, of so many channels of each group and numbers of each channel.
-    fn blocks(&self, channels: usize, numbers: usize) -> usize {
-        let [rows, columns] = if channels < MANY { [16, 128] } else { [64, 64] };
-        self.groups * channels.div_ceil(rows) * numbers.div_ceil(columns)
-    }
-
-    /// Slots that the sums of a weight's gradient are made in, whatever the machine.
-    fn slots(&self, samples: usize) -> usize {
+    /// How many tiles the gradients of the weights are, and how many slots their sums are made in, whatever the machine.
+    fn weight_tiles(&self, samples: usize) -> [usize; 2] {
+        /// Windows that a slot is worth having for, and blocks that fill a machine.
         const WORTH: usize = 1024;
-        const MOST: usize = 64;
-        (samples * self.geometry.windows() / WORTH).clamp(1, MOST)
+        const BLOCKS: usize = 256;
+        let [ci, co] = self.per_group();
+        let tiles = self.groups * tiles([co, ci * self.geometry.taps()], WEIGHT_TILES);
+        [tiles, (samples * self.geometry.windows() / WORTH).min(BLOCKS / tiles).max(1)]
     }
 }
 
@@ -92,26 +105,25 @@ impl Planner {
     /// Numbers for windows from images.
     fn correlate(&mut self, bank: Bank, sizes: Arg, [images, windows]: [Place; 2], weight: Place, bias: Option<Place>) {
         let [_, channels] = bank.per_group();
-        let blocks = bank.blocks(channels, self.samples() * bank.geometry.windows());
-        let name = if channels < MANY { "conv_few" } else { "conv_many" };
+        let blocks = bank.groups * tiles([channels, self.samples() * bank.geometry.windows()], TILES);
+        let name = kernel(["conv_few", "conv_many"], channels);
         self.blocks(name, blocks, &[sizes, images.into(), weight.into(), bias.into(), windows.into()]);
     }
 
     /// Images from numbers for windows.
     fn spread(&mut self, bank: Bank, sizes: Arg, [windows, images]: [Place; 2], weight: Place, bias: Option<Place>, add: bool) {
         let [channels, _] = bank.per_group();
-        let blocks = bank.blocks(channels, self.samples() * bank.geometry.pixels());
-        let name = if channels < MANY { "conv_back_few" } else { "conv_back_many" };
+        let blocks = bank.groups * tiles([channels, self.samples() * bank.geometry.pixels()], TILES);
+        let name = kernel(["conv_back_few", "conv_back_many"], channels);
         self.blocks(name, blocks, &[sizes, windows.into(), weight.into(), bias.into(), images.into(), add.into()]);
     }
 
     /// The gradient of filters, from images and what belongs to their windows.
     fn d_filters(&mut self, bank: Bank, sizes: Arg, [images, windows]: [Place; 2], weight: Parameter) {
-        const TILE: usize = 32;
-        let ([ci, co], slots, weights) = (bank.per_group(), bank.slots(self.samples()), bank.weights());
+        let ([_, channels], [tiles, slots], weights) = (bank.per_group(), bank.weight_tiles(self.samples()), bank.weights());
         let parts = self.room(slots * weights);
-        let blocks = bank.groups * slots * co.div_ceil(TILE) * (ci * bank.geometry.taps()).div_ceil(TILE);
-        self.blocks("conv_weight", blocks, &[sizes, images.into(), windows.into(), parts.into(), slots.into()]);
+        let name = kernel(["conv_weight_few", "conv_weight_many"], channels);
+        self.blocks(name, tiles * slots, &[sizes, images.into(), windows.into(), parts.into(), slots.into()]);
         self.each("sum_slots", weights, &[parts.into(), weight.d.into(), slots.into(), weights.into(), true.into()]);
     }
 }
