@@ -180,6 +180,19 @@ pub struct State<E> {
     pub buffers: Vec<E>,
 }
 
+/// How an engine multiplies numbers of 32 bits, in dense layers, convolutions and recurrent ones: what
+/// [`torch.set_float32_matmul_precision`](https://docs.pytorch.org/docs/stable/generated/torch.set_float32_matmul_precision.html) calls
+/// `highest` and `high`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Precision {
+    /// As they are.
+    #[default]
+    Float32,
+    /// Factors are rounded to TF32, 11 bits of 24, which is what tensor cores multiply, and their products are summed in 32 bits: a product
+    /// is off by `2⁻¹⁰` of itself at most. Cards before Ampere (compute capability 8.0) have none, and multiply numbers as they are.
+    Tf32,
+}
+
 /// Runs one network: holds its parameters where the machine wants them, and knows its own way forward and back.
 pub trait Engine<E: Float, D: Device<E>>: Sized {
     /// An engine for a network with these numbers.
@@ -262,6 +275,11 @@ pub trait Engine<E: Float, D: Device<E>>: Sized {
     /// # Errors
     /// Those of the device.
     fn gradients(&mut self, inputs: &[E], samples: usize, noise: Option<Noise>, objective: Objective<'_, E, D>) -> Result<Gradients<E>, Error>;
+
+    /// How numbers of 32 bits are multiplied from here on; engines that know one way only take no notice, and neither do numbers of 64.
+    fn set_precision(&mut self, precision: Precision) {
+        let _ = precision;
+    }
 
     /// How many threads to use at most; engines that do not run on threads of this process take no notice.
     fn set_threads(&mut self, threads: usize) {

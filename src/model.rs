@@ -2,7 +2,7 @@
 
 use crate::cpu::Observe;
 use crate::data::{Dataset, MiniBatch, Target};
-use crate::engine::{Architecture, AttentionMap, Backend, Engine, Flat, Gradients, Objective, State, TapedScalar};
+use crate::engine::{Architecture, AttentionMap, Backend, Engine, Flat, Gradients, Objective, Precision, State, TapedScalar};
 use crate::error::Error;
 use crate::float::Float;
 use crate::group::{Alone, Share};
@@ -102,6 +102,12 @@ impl<N: Network, E: Float, D: Backend<E>, G: Engine<E, D>> Model<N, E, D, G> {
     /// How many threads to use at most. Results do not depend on it.
     pub fn set_threads(&mut self, threads: usize) {
         self.engine.set_threads(threads);
+    }
+
+    /// How numbers of 32 bits are multiplied from here on: by the engine [`Fused`](crate::gpu::Fused) on a GPU in TF32, if that is asked for.
+    /// Other engines multiply them as they are.
+    pub fn set_precision(&mut self, precision: Precision) {
+        self.engine.set_precision(precision);
     }
 
     /// All parameters in a row, in the order of [`Network::parameters`].

@@ -8,7 +8,7 @@ mod gpu;
 
 use dfdx::tensor::Cuda;
 use formwork::data::Target;
-use formwork::engine::Engine;
+use formwork::engine::{Engine, Precision};
 use formwork::gpu::{Card, Fused};
 use formwork::portable::Portable;
 use formwork::prelude::*;
@@ -151,6 +151,32 @@ fn encoder_and_decoder() {
     let inputs = (ids(8, 7), padding(4, [3, 4]), ids(12, 9), padding(6, [6, 2]));
     let batch = MiniBatch::<_, Labels<Const<7>, Rank1<4>>>::new(inputs, ids(8, 7)).unwrap();
     agrees::<Translator, _, _>(batch, &TokenCrossEntropy::default());
+}
+
+/// What tensor cores leave of a small network, layer after layer.
+#[test]
+fn tensor_cores() {
+    #[network([3, 7, 6] => [10])]
+    type Cnn = (Conv2d<3, 30, 3, 1, 1>, Tanh, Conv2d<30, 12, 3, 2, 1>, Tanh, ConvTranspose2d<12, 6, 2, 2>, Flatten, Linear<288, 10>);
+    let Some(device) = gpu::open() else { return };
+    let batch = MiniBatch::<Rank3<3, 7, 6>, Class<10>>::new(numbers(9 * 126), ids(9, 10)).unwrap();
+    let mut cpu = Model::<Cnn, f32, Cpu>::new(3);
+    let mut gpu = Model::<Cnn, f32, Cuda, Fused<f32, Card>>::try_new(&device, 3, Scheme::default()).unwrap();
+    let loss = CrossEntropy::default();
+    let expected = cpu.gradients(&batch, &loss).unwrap();
+    let exact = gpu.gradients(&batch, &loss).unwrap();
+    gpu.set_precision(Precision::Tf32);
+    let rounded = gpu.gradients(&batch, &loss).unwrap();
+    assert_ne!(exact, rounded);
+    for (what, expected, exact, rounded) in [
+        ("gradient of input", &expected.inputs, &exact.inputs, &rounded.inputs),
+        ("gradient of parameter", &expected.parameters, &exact.parameters, &rounded.parameters),
+    ] {
+        close(what, expected, exact);
+        let largest = expected.iter().fold(0.0, |max: f32, x| max.max(x.abs()));
+        let off = |given: &[f32]| expected.iter().zip(given).fold(0.0, |max: f32, (x, y)| max.max((x - y).abs())) / largest;
+        assert!(off(rounded) < 2e-3, "{what}: {} of the largest in TF32, {} without", off(rounded), off(exact));
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use every_layer::{Jitter, each_layer, each_network, missing};
 use formwork::cpu::Static;
 use formwork::data::Target;
 use formwork::engine::Flat;
-use formwork::engine::{Architecture, Engine, State};
+use formwork::engine::{Architecture, Engine, Precision, State};
 use formwork::gpu::{Emulated, Fused, Machine};
 use formwork::layers::filter::*;
 use formwork::learn::{LossKernel, Penalty};
@@ -117,6 +117,69 @@ fn close<E: Float>(what: &str, expected: &[E], given: &[E], tolerance: f64) {
     for (i, (expected, given)) in expected.iter().zip(given).enumerate() {
         assert!((expected.f64() - given.f64()).abs() <= tolerance * largest, "{what} {i}: expected {expected}, given {given}");
     }
+}
+
+/// A network that multiplies in TF32 against the CPU, which does not: exactly what TF32 can hold, all else a little off.
+#[track_caller]
+fn rounds<N: Network>() {
+    let (device, network) = (Cpu::default(), Architecture::of::<N>());
+    let gradients = |state: State<f32>, inputs: &[f32], precision: Option<Precision>| {
+        let loss = WeightedMean { samples: SAMPLES, weights: random(2, SAMPLES * network.output.numel()), on_tape: false };
+        let Some(precision) = precision else {
+            let mut engine = Static::new(&device, network, state).unwrap();
+            return (engine.predict(inputs, SAMPLES).unwrap(), engine.gradients(inputs, SAMPLES, None, loss.fixed()).unwrap());
+        };
+        let mut engine = Fused::<f32, Emulated>::new(&device, network, state).unwrap();
+        engine.predict(inputs, SAMPLES).unwrap();
+        engine.set_precision(precision);
+        (engine.predict(inputs, SAMPLES).unwrap(), engine.gradients(inputs, SAMPLES, None, loss.fixed()).unwrap())
+    };
+    let given = |precision| gradients(state(&network), &inputs(SAMPLES, network.input), precision);
+    let (exact, rounded) = (given(Some(Precision::Float32)), given(Some(Precision::Tf32)));
+    for (what, exact, rounded) in [
+        ("output", &exact.0, &rounded.0),
+        ("gradient of input", &exact.1.inputs, &rounded.1.inputs),
+        ("gradient of parameter", &exact.1.parameters, &rounded.1.parameters),
+    ] {
+        close(what, exact, rounded, 1e-3);
+        let is_off = |(exact, rounded): (&f32, &f32)| (exact - rounded).abs() > 1e-6 * exact.abs();
+        assert!(exact.iter().zip(rounded).any(is_off), "{what} is as exact as without rounding");
+    }
+    let eighths = |numbers: Vec<f32>| numbers.into_iter().map(|x| (x * 8.0).round() / 8.0).collect::<Vec<f32>>();
+    let coarse = || State { parameters: eighths(state::<f32>(&network).parameters), ..state(&network) };
+    let inputs = eighths(inputs(SAMPLES, network.input));
+    let (cpu, rounded) = (gradients(coarse(), &inputs, None), gradients(coarse(), &inputs, Some(Precision::Tf32)));
+    assert_eq!(cpu.0, rounded.0);
+}
+
+/// Each kernel for tensor cores, and products, forward and back.
+#[test]
+fn products_and_convolutions_round_to_tf32_if_told_so() {
+    #[network([33] => [17])]
+    type Dense = Linear<33, 17>;
+    #[network([27, 6, 7] => [70, 6, 7])]
+    type Many = Conv2d<27, 70, 3, 1, 1>;
+    #[network([6, 5, 7] => [4, 3, 4])]
+    type Few = Conv2d<6, 4, 3, 2, 1, 1, 2>;
+    #[network([66, 3, 4] => [30, 6, 8])]
+    type Transposed = ConvTranspose2d<66, 30, 2, 2>;
+    rounds::<Dense>();
+    rounds::<Many>();
+    rounds::<Few>();
+    rounds::<Transposed>();
+}
+
+/// There are no tensor cores for them.
+#[test]
+fn numbers_of_64_bits_are_never_rounded() {
+    #[network([6, 5, 7] => [2])]
+    type Subject = (Conv2d<6, 4, 3>, Flatten, Linear<60, 2>);
+    let network = Architecture::of::<Subject>();
+    let mut fused = Fused::<f64, Emulated>::new(&Cpu::default(), network, state(&network)).unwrap();
+    let inputs = inputs(SAMPLES, network.input);
+    let before = fused.predict(&inputs, SAMPLES).unwrap();
+    fused.set_precision(Precision::Tf32);
+    assert_eq!(fused.predict(&inputs, SAMPLES).unwrap(), before);
 }
 
 /// An adjustment of somebody's own, which has no kernel.

@@ -1,5 +1,7 @@
 //! What a machine is told to do, as data.
 
+use crate::engine::Precision;
+
 /// The parts of a machine's memory that hold numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Space {
@@ -153,7 +155,7 @@ pub enum Call {
     /// A kernel in so many blocks of [`THREADS`].
     Kernel { name: &'static str, blocks: usize, args: Vec<Arg> },
     /// A product of matrices.
-    Product(Product),
+    Product(Product, Precision),
     /// Numbers that become zero.
     Zero { at: Place, count: usize },
 }

@@ -3,6 +3,7 @@
 use super::call::{Arg, Call, Gemm, Place, Space, THREADS};
 use super::machine::{Machine, Memory};
 use super::source::{declared, source};
+use crate::engine::Precision;
 use crate::error::Error;
 use crate::float::Float;
 use core::ffi::{CStr, c_int, c_uint, c_void};
@@ -130,6 +131,13 @@ macro_rules! real {
 }
 real!(f32, "float", sgemm_strided_batched);
 real!(f64, "double", dgemm_strided_batched);
+
+fn mode(precision: Precision) -> blas_sys::cublasMath_t {
+    match precision {
+        Precision::Float32 => blas_sys::cublasMath_t::CUBLAS_DEFAULT_MATH,
+        Precision::Tf32 => blas_sys::cublasMath_t::CUBLAS_TF32_TENSOR_OP_MATH,
+    }
+}
 
 /// Where a place is in the card's memory.
 fn address<E>(bases: &[sys::CUdeviceptr; Space::COUNT], place: Place) -> sys::CUdeviceptr {
@@ -315,8 +323,11 @@ impl Card {
         let bases: [sys::CUdeviceptr; Space::COUNT] = core::array::from_fn(|i| memory.numbers[i].at);
         match call {
             Call::Kernel { name, blocks, args } => self.kernel::<E>(&bases, memory.table.at, name, *blocks, args),
-            // SAFETY: the planner gives each call places that have room for what it does.
-            Call::Product(product) => unsafe { E::gemm(self.0.blas, &product.gemm(), &bases) }.map_err(failed("multiplying matrices")),
+            // SAFETY: the handle is there as long as this is; the planner gives each call places that have room for what it does.
+            Call::Product(product, precision) => unsafe {
+                let chosen = blas_sys::cublasSetMathMode(self.0.blas, mode(*precision)).result();
+                chosen.and_then(|()| E::gemm(self.0.blas, &product.gemm(), &bases)).map_err(failed("multiplying matrices"))
+            },
             Call::Zero { at, count } => {
                 // SAFETY: as above; all bytes of a zero are zero.
                 let zeroed = unsafe { driver::memset_d8_async(address::<E>(&bases, *at), 0, count * size_of::<E>(), self.0.stream) };

@@ -2,6 +2,8 @@
 // system, each until it waits for the others. Blocks run one after the other.
 #include <math.h>
 #include <setjmp.h>
+#include <stdint.h>
+#include <string.h>
 #include <ucontext.h>
 #include <utility>
 #include <vector>
@@ -33,6 +35,7 @@ struct Block {
     void (*kernel)(void **);
     void **arguments;
     double shuffled[1024];
+    float factors[1024][6];
 };
 
 static thread_local Block *block = nullptr;
@@ -117,4 +120,29 @@ template <typename T> static inline T __shfl_xor_sync(unsigned, T value, unsigne
     T other = T(emulated::block->shuffled[threadIdx.x ^ lane]);
     emulated::wait();
     return other;
+}
+
+// A number with 10 bits behind the point, the nearest; of two as near the one that is farther from zero.
+static inline float tf32(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    if (isfinite(x)) bits = (bits + (1u << 12)) & ~((1u << 13) - 1);
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+// PTX's mma.m16n8k8 for TF32: c += a b of a [16, 8] and b [8, 8], by the 32 threads of a warp. Lane 4 g + t has rows g and g + 8 of a, in
+// columns t and t + 4; of b its column g, in rows t and t + 4; and of c rows g and g + 8, in columns 2 t and 2 t + 1.
+static inline void multiply_tensors(float (&c)[4], const float (&a)[4], const float (&b)[2]) {
+    float(*factors)[6] = emulated::block->factors;
+    memcpy(factors[threadIdx.x], a, sizeof a);
+    memcpy(factors[threadIdx.x] + 4, b, sizeof b);
+    emulated::wait();
+    unsigned first = threadIdx.x & ~31u, g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
+    for (unsigned i = 0; i < 4; i++) {
+        for (unsigned k = 0; k < 8; k++) {
+            c[i] += factors[first + 4 * g + k % 4][i / 2 + k / 4 * 2] * factors[first + 4 * (2 * t + i % 2) + k % 4][4 + k / 4];
+        }
+    }
+    emulated::wait();
 }

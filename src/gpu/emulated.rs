@@ -3,6 +3,7 @@
 use super::call::{Arg, Call, Gemm, Matrix, Space, THREADS};
 use super::machine::{Machine, Memory};
 use super::source::{declared, source};
+use crate::engine::Precision;
 use crate::error::Error;
 use crate::float::Float;
 use core::ffi::{c_int, c_uint, c_void};
@@ -61,8 +62,8 @@ impl Emulated {
     {
         match call {
             Call::Kernel { name, blocks, args } => self.kernel(memory, name, *blocks, args),
-            Call::Product(product) => {
-                multiply(memory, &product.gemm());
+            Call::Product(product, precision) => {
+                multiply(memory, &product.gemm(), *precision);
                 Ok(())
             }
             Call::Zero { at, count } => {
@@ -108,15 +109,16 @@ union Argument<E: Copy> {
 }
 
 /// A product as BLAS defines it.
-fn multiply<E: Float>(memory: &mut Memory<E, Emulated>, gemm: &Gemm)
+fn multiply<E: Float>(memory: &mut Memory<E, Emulated>, gemm: &Gemm, precision: Precision)
 where
     Cpu: Device<E>,
 {
     let [m, n, k] = gemm.sizes;
+    let rounded = |x: E| if precision == Precision::Tf32 { E::of(f64::from(tf32(x.f64() as f32))) } else { x };
     for batch in 0..gemm.batch {
         let [a, b] = gemm.factors.map(|(factor, transposed)| {
             let numbers = &memory.numbers[factor.at.space as usize][factor.at.begin + batch * factor.batch_stride..];
-            move |row: usize, column: usize| numbers[if transposed { row * factor.stride + column } else { column * factor.stride + row }]
+            move |row: usize, column: usize| rounded(numbers[if transposed { row * factor.stride + column } else { column * factor.stride + row }])
         });
         let sums: Vec<E> = (0..m * n).map(|i| (0..k).fold(E::zero(), |sum, j| sum + a(i % m, j) * b(j, i / m))).collect();
         let Matrix { at, stride, batch_stride, .. } = gemm.c;
@@ -126,6 +128,11 @@ where
             column.iter_mut().zip(sums).for_each(|(c, &sum)| *c = if gemm.add { *c + sum } else { sum });
         }
     }
+}
+
+/// A number with 10 bits behind the point, the nearest.
+fn tf32(x: f32) -> f32 {
+    if x.is_finite() { f32::from_bits((x.to_bits() + (1 << 12)) & !((1 << 13) - 1)) } else { x }
 }
 
 impl<E: Float> Machine<E> for Emulated

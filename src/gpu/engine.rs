@@ -5,7 +5,7 @@ use super::machine::{Machine, Memory};
 use super::planner::{Plan, Planner, Purpose, SEED, Shown};
 use super::step::{Step, Way};
 use super::update::{ROOM, Update};
-use crate::engine::{Architecture, AttentionMap, ByParts, Criterion, Engine, Flat, Gradients, Objective, OnTape, State};
+use crate::engine::{Architecture, AttentionMap, ByParts, Criterion, Engine, Flat, Gradients, Objective, OnTape, Precision, State};
 use crate::error::Error;
 use crate::float::Float;
 use crate::group::Share;
@@ -24,6 +24,7 @@ pub struct Fused<E: Float, M: Machine<E>> {
     machine: M,
     device: M::Device,
     network: Architecture,
+    precision: Precision,
     /// How many parameters and buffers there are.
     scalars: [usize; 2],
     held: Arc<Mutex<Held<E, M>>>,
@@ -91,7 +92,7 @@ struct Batch<'a, E> {
 impl<E: Float, M: Machine<E>> Fused<E, M> {
     /// Whether every layer of a network has kernels.
     pub fn takes(network: &Architecture) -> bool {
-        Planner::new(Purpose { samples: 1, training: false, d_input: false, shows: false }).network(network).is_some()
+        Planner::new(Purpose::outputs(1, Precision::Float32)).network(network).is_some()
     }
 
     /// Makes the memory ready for a batch, and copies it there.
@@ -307,7 +308,7 @@ impl<E: Float, M: Machine<E>> Fused<E, M> {
         if samples == 0 {
             return Ok(Vec::new());
         }
-        let purpose = Purpose { samples, training: false, d_input: false, shows: false };
+        let purpose = Purpose::outputs(samples, self.precision);
         self.forward(&mut lock(&self.held), &Batch { inputs, purpose, noise: None, first: 0 })
     }
 }
@@ -356,6 +357,7 @@ impl<E: Float, M: Machine<E>> Engine<E, M::Device> for Fused<E, M> {
             machine,
             device: device.clone(),
             network,
+            precision: Precision::default(),
             scalars,
             held: Arc::new(Mutex::new(Held { memory, ready: None, resting: Vec::new(), update: None, lent: None, lists: 0 })),
         };
@@ -394,7 +396,7 @@ impl<E: Float, M: Machine<E>> Engine<E, M::Device> for Fused<E, M> {
         if samples == 0 {
             return Ok(Vec::new());
         }
-        let (inputs, purpose) = (inputs.as_vec(), Purpose { samples, training: false, d_input: false, shows: true });
+        let (inputs, purpose) = (inputs.as_vec(), Purpose { shows: true, ..Purpose::outputs(samples, self.precision) });
         let mut held = lock(&self.held);
         self.forward(&mut held, &Batch { inputs: &inputs, purpose, noise: None, first: 0 })?;
         let shown = held.ready.as_ref().map(|ready| ready.plan.shown.clone()).unwrap_or_default();
@@ -403,6 +405,11 @@ impl<E: Float, M: Machine<E>> Engine<E, M::Device> for Fused<E, M> {
             Ok(AttentionMap { heads: *heads, queries: *queries, keys: *keys, weights })
         };
         shown.iter().map(map).collect()
+    }
+
+    fn set_precision(&mut self, precision: Precision) {
+        let is_single = size_of::<E>() == size_of::<f32>();
+        self.precision = if is_single { precision } else { Precision::Float32 };
     }
 
     fn objective<'a>(loss: &'a (impl ByParts<E> + OnTape<E, M::Device>)) -> Objective<'a, E, M::Device> {
@@ -421,7 +428,7 @@ impl<E: Float, M: Machine<E>> Engine<E, M::Device> for Fused<E, M> {
             return Err(refused("normalizing over all ranks", "this engine normalizes over the samples of a rank, `Normalized::OverRank`"));
         }
         let batch = || {
-            let purpose = Purpose { samples: share.len(), training: noise.is_some(), d_input: false, shows: false };
+            let purpose = Purpose { training: noise.is_some(), ..Purpose::outputs(share.len(), self.precision) };
             Batch { inputs, purpose, noise, first: share.samples.start }
         };
         let Some(ranks) = share.ranks else {
@@ -450,7 +457,7 @@ impl<E: Float, M: Machine<E>> Engine<E, M::Device> for Fused<E, M> {
         objective: Objective<'_, E, M::Device>,
     ) -> Result<Gradients<E>, Error> {
         let buffers = self.buffers();
-        let purpose = Purpose { samples, training: noise.is_some(), d_input: true, shows: false };
+        let purpose = Purpose { training: noise.is_some(), d_input: true, ..Purpose::outputs(samples, self.precision) };
         let mut held = lock(&self.held);
         let loss = self.differentiate(&mut held, &Batch { inputs, purpose, noise, first: 0 }, objective)?;
         let (loss, parameters) = (self.loss(&mut held, loss)?, self.d_parameters(&mut held)?);

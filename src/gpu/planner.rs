@@ -2,7 +2,7 @@
 
 use super::call::{Arg, Call, Matrix, Place, Product, Space, THREADS};
 use super::criterion::Scored;
-use crate::engine::Architecture;
+use crate::engine::{Architecture, Precision};
 use crate::layers::Leaf;
 use crate::types::{Branch, Chain, Dims, Join, Parts, Slot, Spec, Tied};
 
@@ -64,6 +64,15 @@ pub(crate) struct Purpose {
     pub d_input: bool,
     /// Whether somebody wants to look at the weights of attention.
     pub shows: bool,
+    /// How numbers of 32 bits are multiplied.
+    pub precision: Precision,
+}
+
+impl Purpose {
+    /// To know what some samples become.
+    pub fn outputs(samples: usize, precision: Precision) -> Self {
+        Purpose { samples, training: false, d_input: false, shows: false, precision }
+    }
 }
 
 /// The numbers at the front of the table, which each step is given: the seed of its noise, and the number of its first sample.
@@ -167,6 +176,11 @@ impl Planner {
         self.purpose.samples
     }
 
+    /// How numbers of 32 bits are multiplied.
+    pub(crate) fn precision(&self) -> Precision {
+        self.purpose.precision
+    }
+
     /// Whether the network is being trained.
     pub(crate) fn is_training(&self) -> bool {
         self.purpose.training
@@ -251,7 +265,7 @@ impl Planner {
 
     /// A product of matrices.
     pub(crate) fn product(&mut self, product: Product) {
-        self.call(Call::Product(product));
+        self.call(Call::Product(product, self.precision()));
     }
 
     /// `C = A B` of `sizes` `[M, N, K]`, or added to `C`, whose rows follow one another.
@@ -268,7 +282,7 @@ impl Planner {
         let does_nothing = match &call {
             Call::Kernel { blocks, .. } => *blocks == 0,
             Call::Zero { count, .. } => *count == 0,
-            Call::Product(_) => false,
+            Call::Product(..) => false,
         };
         if !does_nothing {
             self.calls.push(call);

@@ -2,8 +2,12 @@
 
 /// All kernels, as CUDA's C++; `real` is the type of numbers.
 pub(crate) fn source(real: &str) -> String {
-    format!("typedef {real} real;\n{}", KERNELS.concat())
+    let tensor = if real == "float" { TENSOR } else { "" };
+    format!("typedef {real} real;\n{}{tensor}", KERNELS.concat())
 }
+
+/// Those for tensor cores, which have no double numbers of the kind.
+const TENSOR: &str = include_str!("kernels/tensor.cu");
 
 /// The files, the ones first that others need.
 const KERNELS: &[&str] = &[

@@ -14,6 +14,7 @@
 #include <set>
 #include <string>
 #include <vector>
+#include EMULATED
 
 typedef size_t address;
 typedef std::function<void()> Work;
@@ -39,7 +40,7 @@ struct Program {
 
 struct Handle {
     Stream *stream;
-    bool has_workspace;
+    bool has_workspace, rounds;
 };
 
 static std::recursive_mutex lock;
@@ -245,10 +246,11 @@ int cuLaunchKernel(Function *function, unsigned blocks, unsigned, unsigned, unsi
     });
 }
 
-int cublasCreate_v2(Handle **handle) { return *handle = new Handle{nullptr, false}, 0; }
+int cublasCreate_v2(Handle **handle) { return *handle = new Handle{nullptr, false, false}, 0; }
 int cublasDestroy_v2(Handle *handle) { return delete handle, 0; }
 int cublasSetStream_v2(Handle *handle, Stream *stream) { return handle->stream = stream, handle->has_workspace = false, 0; }
 int cublasSetWorkspace_v2(Handle *handle, void *, size_t) { return handle->has_workspace = true, 0; }
+int cublasSetMathMode(Handle *handle, int mode) { return handle->rounds = mode == 3, 0; }
 }
 
 // `C = alpha A B + beta C`, by columns, as BLAS defines it.
@@ -259,6 +261,7 @@ static int multiply(Handle *handle, int a_transposed, int b_transposed, int m, i
     // A graph cannot hold the memory that cuBLAS would make for itself.
     if (not_in_a_graph(handle->stream) && !handle->has_workspace) return 14;
     R scale = *alpha, keep = *beta;
+    bool rounds = handle->rounds && sizeof(R) == sizeof(float);
     return ask(handle->stream, [=] {
         for (long long i = 0; i < batch; i++)
             for (long long column = 0; column < n; column++)
@@ -267,7 +270,7 @@ static int multiply(Handle *handle, int a_transposed, int b_transposed, int m, i
                     for (long long j = 0; j < k; j++) {
                         R left = a[i * stride_a + (a_transposed ? row * lda + j : j * lda + row)];
                         R right = b[i * stride_b + (b_transposed ? j * ldb + column : column * ldb + j)];
-                        sum += left * right;
+                        sum += rounds ? tf32(left) * tf32(right) : left * right;
                     }
                     R &to = c[i * stride_c + column * ldc + row];
                     to = scale * sum + (keep == 0 ? 0 : keep * to);

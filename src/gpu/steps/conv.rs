@@ -29,10 +29,11 @@ fn tiles(sizes: [usize; 2], of: [[usize; 2]; 2]) -> usize {
     sizes[0].div_ceil(rows) * sizes[1].div_ceil(columns)
 }
 
-/// Of two kernels the one for so many channels.
-fn kernel([few, many]: [&'static str; 2], channels: usize) -> &'static str {
-    if channels < MANY { few } else { many }
-}
+/// Kernels for few channels and for many, in each [`Precision`].
+type Kernels = [[&'static str; 2]; 2];
+const FORWARD: Kernels = [["conv_few", "conv_many"], ["conv_few_tf32", "conv_many_tf32"]];
+const BACK: Kernels = [["conv_back_few", "conv_back_many"], ["conv_back_few_tf32", "conv_back_many_tf32"]];
+const WEIGHT: Kernels = [["conv_weight_few", "conv_weight_many"], ["conv_weight_few_tf32", "conv_weight_many_tf32"]];
 
 impl Bank {
     /// The struct of that name in `conv.cu`.
@@ -102,28 +103,31 @@ impl Planner {
         y
     }
 
+    /// Of some kernels the one for so many channels.
+    fn tiled(&mut self, kernels: Kernels, channels: usize, blocks: usize, args: &[Arg]) {
+        let name = kernels[self.precision() as usize][usize::from(channels >= MANY)];
+        self.blocks(name, blocks, args);
+    }
+
     /// Numbers for windows from images.
     fn correlate(&mut self, bank: Bank, sizes: Arg, [images, windows]: [Place; 2], weight: Place, bias: Option<Place>) {
         let [_, channels] = bank.per_group();
         let blocks = bank.groups * tiles([channels, self.samples() * bank.geometry.windows()], TILES);
-        let name = kernel(["conv_few", "conv_many"], channels);
-        self.blocks(name, blocks, &[sizes, images.into(), weight.into(), bias.into(), windows.into()]);
+        self.tiled(FORWARD, channels, blocks, &[sizes, images.into(), weight.into(), bias.into(), windows.into()]);
     }
 
     /// Images from numbers for windows.
     fn spread(&mut self, bank: Bank, sizes: Arg, [windows, images]: [Place; 2], weight: Place, bias: Option<Place>, add: bool) {
         let [channels, _] = bank.per_group();
         let blocks = bank.groups * tiles([channels, self.samples() * bank.geometry.pixels()], TILES);
-        let name = kernel(["conv_back_few", "conv_back_many"], channels);
-        self.blocks(name, blocks, &[sizes, windows.into(), weight.into(), bias.into(), images.into(), add.into()]);
+        self.tiled(BACK, channels, blocks, &[sizes, windows.into(), weight.into(), bias.into(), images.into(), add.into()]);
     }
 
     /// The gradient of filters, from images and what belongs to their windows.
     fn d_filters(&mut self, bank: Bank, sizes: Arg, [images, windows]: [Place; 2], weight: Parameter) {
         let ([_, channels], [tiles, slots], weights) = (bank.per_group(), bank.weight_tiles(self.samples()), bank.weights());
         let parts = self.room(slots * weights);
-        let name = kernel(["conv_weight_few", "conv_weight_many"], channels);
-        self.blocks(name, tiles * slots, &[sizes, images.into(), windows.into(), parts.into(), slots.into()]);
+        self.tiled(WEIGHT, channels, tiles * slots, &[sizes, images.into(), windows.into(), parts.into(), slots.into()]);
         self.each("sum_slots", weights, &[parts.into(), weight.d.into(), slots.into(), weights.into(), true.into()]);
     }
 }
