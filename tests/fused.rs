@@ -56,6 +56,22 @@ networks! {
     wide_transposed_convolution: ConvTranspose2d<66, 30, 2, 2>, [66, 3, 4] => [30, 6, 8];
 }
 
+// Attention with more than one tile of queries, of keys, and of features.
+networks! {
+    attention_of_wide_heads: SelfAttention<136, 2>, [3, 136] => [3, 136];
+    attention_of_the_widest_heads: ScaledDotProductAttention<1, 101>, { x: [3, 101], memory: [4, 229] } => [3, 128];
+    attention_along_a_long_sequence: CausalSelfAttention<4, 2>, [70, 4] => [70, 4];
+    attention_along_a_long_sequence_with_padding: SelfAttention<4, 2>, { x: [70, 4], padding: [70] } => [70, 4];
+    attention_between_long_sequences: CausalScaledDotProductAttention, { x: [66, 2], memory: [35, 3], attention_mask: [66, 35] } => [66, 1];
+}
+
+#[test]
+fn heads_may_be_too_wide() {
+    #[network([2, 129] => [2, 129])]
+    type TooWide = SelfAttention<129, 1>;
+    assert!(!Fused::<f32, Emulated>::takes(&Architecture::of::<TooWide>()));
+}
+
 /// Parameters at random, and buffers as a running mean, a variance and a count may be.
 fn state<E: Float>(network: &Architecture) -> State<E> {
     let numel = |tensors: Vec<formwork::types::NamedParam>| tensors.iter().map(|tensor| tensor.range().len()).sum();

@@ -13,7 +13,7 @@
 #define __forceinline__ inline
 #define __restrict__
 #define __shared__ static thread_local
-#define __launch_bounds__(threads)
+#define __launch_bounds__(...)
 
 struct Index { unsigned x; };
 static thread_local Index threadIdx, blockIdx, blockDim, gridDim;

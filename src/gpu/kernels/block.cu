@@ -9,6 +9,11 @@
     int i = blockIdx.x * THREADS + threadIdx.x;                                                                                             \
     if (i >= n) return
 
+// Numbers that are read at once.
+template <int COUNT> struct alignas(COUNT * sizeof(real) > 16 ? 16 : COUNT * sizeof(real)) Pack {
+    real x[COUNT];
+};
+
 // Writes, or adds: the gradient of a value that several layers read is the sum of theirs.
 __device__ void put(real *to, real number, int add) { *to = add ? *to + number : number; }
 

@@ -40,11 +40,6 @@ struct Gathered {
     }
 };
 
-// Numbers that are read at once.
-template <int COUNT> struct alignas(COUNT * sizeof(real) > 16 ? 16 : COUNT * sizeof(real)) Pack {
-    real x[COUNT];
-};
-
 // Tiles of TM rows and TN columns, by threads that multiply and add: each has RM rows that follow one another, and RN columns, PN of them
 // and then those that lie SN times as many further on.
 template <int TM, int TN> struct Exact {

@@ -1,7 +1,7 @@
 //! Means of values, weighted by a softmax of scores.
 
 use crate::gpu::call::{Arg, Place};
-use crate::gpu::{Planner, ROWS, Value};
+use crate::gpu::{Planner, Value};
 use crate::layers::scaled_dot_product::Scores;
 use crate::types::Dims;
 
@@ -36,8 +36,11 @@ pub(crate) struct Attention {
     pub mask: Option<Value>,
 }
 
-/// How many numbers a query, a key and a value can have, in either precision.
-const HEAD: usize = 64;
+/// How many numbers a query, a key and a value can have.
+const HEAD: usize = 128;
+
+/// Queries, or on the way back for keys keys, that a block has.
+const OWN: usize = 64;
 
 /// What the kernels of the way back read.
 #[derive(Clone, Copy)]
@@ -50,7 +53,7 @@ struct Left {
 
 impl Attention {
     fn blocks(&self, samples: usize, rows: usize) -> usize {
-        samples * self.scores.heads * rows.div_ceil(ROWS)
+        samples * self.scores.heads * rows.div_ceil(OWN)
     }
 }
 
