@@ -7,6 +7,7 @@ pub(crate) mod frame;
 pub(crate) mod gemm;
 pub(crate) mod geometry;
 pub(crate) mod lanes;
+pub(crate) mod layer_norm;
 pub(crate) mod moments;
 pub(crate) mod numbers;
 mod pack;

@@ -1,7 +1,8 @@
 //! Rows of numbers with mean 0 and variance 1.
 
-use super::{Backward, Forward, Step};
+use super::{Backward, Forward, Gradient, Step};
 use crate::float::Float;
+use crate::kernels::layer_norm::{LayerNorm, LayerNormBack};
 use crate::kernels::moments::Moments;
 use crate::kernels::simd::{Job, with_best};
 use crate::kernels::sum::{dot, sum};
@@ -11,6 +12,11 @@ use crate::layers::normalization::Normalization;
 pub(crate) struct Normalize(pub Normalization);
 
 impl Normalize {
+    /// Whether each number of a row has a weight of its own, the same ones for all rows.
+    fn is_layer_norm(&self) -> bool {
+        self.0.weights == self.0.row && self.0.run == 1
+    }
+
     /// Which of the parameters belong to a row.
     #[inline(always)]
     fn weights(&self, row: usize) -> core::ops::Range<usize> {
@@ -27,11 +33,23 @@ impl<E: Float> Step<E> for Normalize {
     }
 
     fn forward(&self, at: Forward<'_, E>) {
-        with_best(Rows { step: self, at });
+        let Normalization { weights, epsilon, .. } = self.0;
+        if !self.is_layer_norm() {
+            return with_best(Rows { step: self, at });
+        }
+        let (weight, bias) = at.params.split_at(weights);
+        E::run(LayerNorm { x: at.inputs[0], weight, bias, epsilon: E::of(epsilon), y: at.output });
     }
 
-    fn backward(&self, at: Backward<'_, E>) {
-        with_best(RowsBack { step: self, at });
+    fn backward(&self, mut at: Backward<'_, E>) {
+        let Normalization { weights, epsilon, .. } = self.0;
+        if !self.is_layer_norm() {
+            return with_best(RowsBack { step: self, at });
+        }
+        let d_x = at.d_input().map(|Gradient { to, add }| (to, add));
+        let (d_weight, d_bias) = at.d_params.split_at_mut(weights);
+        let (x, dy, weight) = (at.input, at.d_output, &at.params[..weights]);
+        E::run(LayerNormBack { x, dy, weight, epsilon: E::of(epsilon), d_weight, d_bias, d_x });
     }
 }
 
