@@ -7,6 +7,7 @@ use crate::learn::{LossKernel, Optimizer};
 use crate::noise::Noise;
 use crate::types::{Dims, Network, Parts, Sample, Spec};
 use core::ops::Range;
+use dfdx::prelude::{Backward as _, Trace};
 use dfdx::shapes::Rank0;
 use dfdx::tensor::{AutoDevice, Cpu, OwnedTape, Tensor};
 use dfdx::tensor_ops::Device;
@@ -103,6 +104,18 @@ pub trait OnTape<E: Float, D: Device<E>>: Sync {
     /// # Errors
     /// Those of the device.
     fn taped(&self, outputs: Flat<E, D, OwnedTape<E, D>>) -> Result<TapedScalar<E, D>, D::Err>;
+}
+
+/// The loss of some outputs on dfdx's tape, and its gradient with respect to them.
+pub(crate) fn on_tape<E: Float, D: Device<E>>(loss: &dyn OnTape<E, D>, device: &D, outputs: Vec<E>) -> Result<(E, Vec<E>), Error> {
+    const DIFFERENTIATING: &str = "differentiating the loss";
+    let shape = (outputs.len(),);
+    let outputs: Flat<E, D> = device.try_tensor_from_vec(outputs, shape).map_err(Error::device("copying the outputs to it"))?;
+    let taped = loss.taped(outputs.leaky_trace()).map_err(Error::device("computing the loss"))?;
+    let value = taped.as_vec()[0];
+    let mut gradients = taped.try_backward().map_err(Error::device(DIFFERENTIATING))?;
+    gradients.try_alloc_for(&outputs).map_err(Error::device(DIFFERENTIATING))?;
+    Ok((value, gradients.get(&outputs).as_vec()))
 }
 
 /// The loss of a batch and all its gradients, in plain numbers: for checks and for looking at.

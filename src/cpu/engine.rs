@@ -1,24 +1,21 @@
-//! Runs a plan over a batch.
+//! What a plan is run with: the numbers of a network, and memory for batches and threads.
 
 use super::aligned::Aligned;
-use super::batch::{Batch, Chunk, PARTS, SHARED};
+use super::batch::{Batch, Chunk, PARTS};
 use super::pass::{Memory, Shared};
-use super::pieces::in_pieces;
-use super::plan::{Block, Node, Plan};
+use super::plan::{Node, Plan};
 use super::pool::{Pool, available};
-use super::steps::Deferred;
-use super::together::{GradientPart, Meanwhile};
-use super::whole_batch::Way;
+use super::together::Meanwhile;
 use crate::engine::{Architecture, AttentionMap, ByParts, Engine, Flat, Gradients, Objective, OnTape, State};
 use crate::error::Error;
 use crate::float::{Float, OnDemand};
-use crate::group::{Ranks, Share};
-use crate::learn::{Changes, Optimizer, Pass};
+use crate::group::Share;
+use crate::learn::Optimizer;
 use crate::noise::Noise;
 use crate::statistics::Statistics;
 use crate::storage::Storage;
 use core::ops::Range;
-use dfdx::prelude::{Backward as _, ReshapeTo, TensorFromVec, Trace};
+use dfdx::prelude::{ReshapeTo, TensorFromVec};
 use dfdx::shapes::HasShape;
 use dfdx::tensor::Cpu;
 use dfdx::tensor_ops::Device;
@@ -26,49 +23,49 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// The static lowering on the CPU.
 pub struct Static<E> {
-    plan: Plan<E>,
-    parameters: Aligned<E>,
+    pub(super) plan: Plan<E>,
+    pub(super) parameters: Aligned<E>,
     buffers: Vec<E>,
-    gradients: Vec<E>,
+    pub(super) gradients: Vec<E>,
     /// What steps know of the whole batch.
     known: Vec<E>,
     /// What steps have made of the parameters, in training.
-    prepared: Aligned<E>,
-    workspace: Workspace<E>,
+    pub(super) prepared: Aligned<E>,
+    pub(super) workspace: Workspace<E>,
     /// Where the inputs of a tensor are copied to; those of callers at the same time go elsewhere.
     inputs: Mutex<Aligned<E>>,
-    parts: Vec<Mutex<Part<E>>>,
+    pub(super) parts: Vec<Mutex<Part<E>>>,
     /// One for each thread that can be at work.
-    rooms: Vec<Mutex<Room<E>>>,
-    threads: usize,
+    pub(super) rooms: Vec<Mutex<Room<E>>>,
+    pub(super) threads: usize,
 }
 
 /// The memory of a batch; it grows to the largest one and is then used again and again.
 #[derive(Default)]
-struct Workspace<E> {
-    data: Aligned<E>,
-    grads: Aligned<E>,
+pub(super) struct Workspace<E> {
+    pub data: Aligned<E>,
+    pub grads: Aligned<E>,
     /// The share of each chunk in what steps have to know of the whole batch.
-    shares: Aligned<E>,
+    pub shares: Aligned<E>,
 }
 
 /// What one part of a batch adds up.
-struct Part<E> {
-    gradients: Aligned<E>,
-    loss: E,
+pub(super) struct Part<E> {
+    pub gradients: Aligned<E>,
+    pub loss: E,
 }
 
 /// What a thread works in.
-struct Room<E> {
+pub(super) struct Room<E> {
     scratch: Aligned<E>,
     /// The values of one chunk that goes forward only.
     values: Aligned<E>,
     /// The gradients of one block of parameters.
-    block: Aligned<E>,
+    pub block: Aligned<E>,
 }
 
 /// A panic in a step leaves numbers behind, and any numbers will do: they are all written before they are read.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -82,41 +79,25 @@ fn enter<T>(rooms: &[Mutex<T>], seat: usize) -> MutexGuard<'_, T> {
     free.unwrap_or_else(|| lock(&rooms[seat]))
 }
 
-/// Steps that a batch goes through together.
-struct Segment {
-    nodes: Range<usize>,
-    /// Whether it is the first; any other begins with a step that looks at the whole batch.
-    is_first: bool,
-}
-
 /// A chunk, which samples of the batch it has, and what is there for it.
-struct AtWork<'a, E> {
-    samples: Range<usize>,
-    chunk: Chunk<'a, E>,
-    memory: Memory<'a, E>,
-    share: &'a mut [E],
-    scratch: &'a mut [E],
-    gradients: &'a mut [E],
-    loss: &'a mut E,
+pub(super) struct AtWork<'a, E> {
+    pub samples: Range<usize>,
+    pub chunk: Chunk<'a, E>,
+    pub memory: Memory<'a, E>,
+    pub share: &'a mut [E],
+    pub scratch: &'a mut [E],
+    pub gradients: &'a mut [E],
+    pub loss: &'a mut E,
 }
 
 /// A batch, and the memory that it is computed in.
 #[derive(Clone, Copy)]
-struct InMemory<'a, E> {
-    batch: Batch<'a, E>,
-    memory: Memory<'a, E>,
-    shares: Storage<'a, E>,
+pub(super) struct InMemory<'a, E> {
+    pub batch: Batch<'a, E>,
+    pub memory: Memory<'a, E>,
+    pub shares: Storage<'a, E>,
     /// What the caller does between chunks, and between blocks of parameters.
-    meanwhile: Option<Meanwhile<'a>>,
-}
-
-/// The gradients of some parameters that are computed when all samples have gone back: which of its layer's parameters a step
-/// learns there, and from what.
-struct Deferral<'a, E> {
-    step: &'a dyn Deferred<E>,
-    params: Range<usize>,
-    input: &'a [E],
-    d_output: &'a [E],
+    pub meanwhile: Option<Meanwhile<'a>>,
 }
 
 impl<E: Float> Static<E>
@@ -159,7 +140,7 @@ where
     }
 
     /// Runs `work` for each chunk, which finds its memory as it has left it; the chunks of a part one after the other.
-    fn for_each_chunk(&self, at: InMemory<'_, E>, work: &(dyn Fn(AtWork<'_, E>) + Sync)) {
+    pub(super) fn for_each_chunk(&self, at: InMemory<'_, E>, work: &(dyn Fn(AtWork<'_, E>) + Sync)) {
         self.share_out(at.batch, at.batch.parts(), &|seat, i| {
             let (mut room, mut part) = (lock(&self.rooms[seat]), lock(&self.parts[i]));
             let Part { gradients, loss } = &mut *part;
@@ -226,7 +207,7 @@ where
     }
 
     /// The same for a share of a batch in training, before which steps have prepared what they can.
-    fn shared_of<'a>(&'a self, batch: &Batch<'_, E>, share: &Share<'_>, known: &'a [E], wants_inputs: bool) -> Shared<'a, E> {
+    pub(super) fn shared_of<'a>(&'a self, batch: &Batch<'_, E>, share: &Share<'_>, known: &'a [E], wants_inputs: bool) -> Shared<'a, E> {
         let Static { parameters, buffers, .. } = self;
         // Threads share out chunks, or what the steps of a chunk do.
         let threads = batch.is_shared_out.then_some(self.threads);
@@ -236,170 +217,11 @@ where
         Shared { parameters, buffers, known, prepared, batch: samples, has_first, wants_inputs, threads }
     }
 
-    /// All chunks there and back; returns the loss. What is left is in the workspace, and in the parts.
-    fn differentiate(&mut self, batch: &Batch<'_, E>, share: &Share<'_>, objective: Objective<'_, E, Cpu>, wants_inputs: bool) -> Result<E, Error> {
-        let loss = self.there(batch, share, objective, wants_inputs)?;
-        (0..self.ahead(batch)).rev().for_each(|i| self.back_through(batch, share, i, wants_inputs, None));
-        Ok(loss)
-    }
-
-    /// The same with ranks that have the other samples of the batch; the gradients are summed over all, and so is the loss. Parts of
-    /// them are summed while others are computed.
-    fn differentiate_together(
-        &mut self,
-        batch: &Batch<'_, E>,
-        share: &Share<'_>,
-        ranks: Ranks<'_>,
-        objective: Objective<'_, E, Cpu>,
-    ) -> Result<E, Error> {
-        let loss = self.there(batch, share, objective, false)?;
-        let (mut gradients, parts) = (core::mem::take(&mut self.gradients), core::mem::take(&mut self.plan.gradients));
-        let mut ahead = self.ahead(batch);
-        let begins: Vec<usize> = parts.iter().map(|part| part.begin).collect();
-        let loss = ranks.sum(&mut gradients, loss, &begins, &mut |i, gradients, go_on| {
-            let (part, meanwhile) = (&parts[i], Some(Meanwhile::new(go_on)));
-            while ahead > part.segment {
-                ahead -= 1;
-                self.back_through(batch, share, ahead, false, meanwhile);
-            }
-            self.collect_part(batch, part, gradients, meanwhile);
-        });
-        (self.gradients, self.plan.gradients) = (gradients, parts);
-        Ok(loss)
-    }
-
-    /// Whether a batch has many chunks that read what steps have made of the parameters.
-    fn is_prepared(&self, batch: &Batch<'_, E>) -> bool {
-        self.plan.prepared > 0 && !batch.is_shared_out && batch.chunks() > 1
-    }
-
-    /// Makes it.
-    fn prepare(&mut self, batch: &Batch<'_, E>, wants_inputs: bool) {
-        if self.is_prepared(batch) {
-            self.prepared.grow(self.plan.prepared);
-            self.plan.prepare(self.threads, &self.parameters, wants_inputs, &mut self.prepared);
-        }
-    }
-
-    /// How many segments a batch goes through before the last one.
-    fn ahead(&self, batch: &Batch<'_, E>) -> usize {
-        batch.noise.map_or(0, |_| self.plan.segments.len() - 1)
-    }
-
-    /// All chunks go through a segment, then all through the next; the last segment they go through there and back, each while its
-    /// numbers are still in the cache. Without steps that look at the whole batch there is no other. Returns the loss.
-    fn there(&mut self, batch: &Batch<'_, E>, share: &Share<'_>, objective: Objective<'_, E, Cpu>, wants_inputs: bool) -> Result<E, Error> {
-        let [data, grads] = self.plan.per_sample;
-        self.workspace.data.grow(batch.samples * data);
-        self.workspace.grads.grow(batch.samples * grads);
-        // A smaller batch may have more chunks, but no more than samples.
-        self.workspace.shares.grow(batch.samples * self.plan.known);
-        self.prepare(batch, wants_inputs);
-        let taped = self.in_memory(batch, |engine, at, known| {
-            let ahead = &engine.plan.segments[..engine.ahead(batch)];
-            for segment in ahead {
-                let shared = engine.shared_of(batch, share, known, wants_inputs);
-                // SAFETY: a chunk is one thread's.
-                engine.for_each_chunk(at, &|at| unsafe {
-                    engine.plan.forward(segment.clone(), shared, &at.chunk, at.memory.data, at.scratch);
-                    engine.plan.observe(segment.end, &at.chunk, at.memory.data, at.share);
-                });
-                engine.merge(at, share, segment.end, Way::Forward, known);
-            }
-            let shared = engine.shared_of(batch, share, known, wants_inputs);
-            let nodes = ahead.last().map_or(0, |segment| segment.end)..engine.plan.nodes.len();
-            engine.turn(at, &Segment { nodes, is_first: ahead.is_empty() }, objective, shared)
-        });
-        let of_parts = self.parts[..batch.parts()].iter().fold(E::zero(), |sum, part| sum + lock(part).loss);
-        Ok(taped?.unwrap_or(of_parts))
-    }
-
-    /// All chunks back through a segment, when they have gone back through those behind it.
-    fn back_through(&mut self, batch: &Batch<'_, E>, share: &Share<'_>, segment: usize, wants_inputs: bool, meanwhile: Option<Meanwhile<'_>>) {
-        self.in_memory(batch, |engine, at, known| {
-            let nodes = engine.plan.segments[segment].clone();
-            engine.merge(at, share, nodes.end, Way::Back, known);
-            let shared = engine.shared_of(batch, share, known, wants_inputs);
-            // The step behind the segment has waited for what is now known.
-            let segment = Segment { nodes: nodes.start..nodes.end + 1, is_first: segment == 0 };
-            engine.for_each_chunk(InMemory { meanwhile, ..at }, &|at| engine.back(&segment, shared, at));
-        });
-    }
-
-    /// A segment back, but for the step that it begins with if that has to know of the whole batch first.
-    fn back(&self, segment: &Segment, shared: Shared<'_, E>, at: AtWork<'_, E>) {
-        let nodes = segment.nodes.start + usize::from(!segment.is_first)..segment.nodes.end;
-        // SAFETY: a chunk is one thread's.
-        unsafe {
-            self.plan.backward(nodes, shared, &at.chunk, at.memory, [at.scratch, at.gradients]);
-            if !segment.is_first {
-                self.plan.observe_back(segment.nodes.start, shared, &at.chunk, at.memory, at.share);
-            }
-        }
-    }
-
-    /// The last segment forward, the loss, and the segment back.
-    fn turn(&self, at: InMemory<'_, E>, segment: &Segment, objective: Objective<'_, E, Cpu>, shared: Shared<'_, E>) -> Result<Option<E>, Error> {
-        let output = self.plan.output;
-        for part in &self.parts[..at.batch.parts()] {
-            let part = &mut *lock(part);
-            self.plan.blocks.iter().filter(|block| block.node.is_none()).for_each(|block| part.gradients[block.params.clone()].fill(E::zero()));
-            part.loss = E::zero();
-        }
-        match objective {
-            Objective::ByParts(objective) => {
-                // SAFETY: a chunk is one thread's, and the gradient of the output has a place of its own.
-                self.for_each_chunk(at, &|at| unsafe {
-                    self.plan.forward(segment.nodes.clone(), shared, &at.chunk, at.memory.data, at.scratch);
-                    let d_outputs = at.memory.grads.write(self.plan.gradient(output, &at.chunk));
-                    let outputs = self.plan.value(output, &at.chunk, at.memory.data);
-                    *at.loss += self.loss(objective, at.samples.clone(), (outputs, d_outputs), shared.threads);
-                    self.plan.clear_dead_ends(&at.chunk, at.memory.grads);
-                    self.back(segment, shared, at);
-                });
-                Ok(None)
-            }
-            Objective::OnTape(objective) => {
-                // SAFETY: as above.
-                self.for_each_chunk(at, &|at| unsafe { self.plan.forward(segment.nodes.clone(), shared, &at.chunk, at.memory.data, at.scratch) });
-                // SAFETY: no thread is at work.
-                let outputs = unsafe { self.whole(at, output).0 };
-                let (loss, d_outputs) = on_tape(objective, outputs.to_vec())?;
-                let width = d_outputs.len() / at.batch.samples;
-                // SAFETY: as above.
-                self.for_each_chunk(at, &|at| unsafe {
-                    let to = at.memory.grads.write(self.plan.gradient(output, &at.chunk));
-                    to.copy_from_slice(&d_outputs[at.samples.start * width..at.samples.end * width]);
-                    self.plan.clear_dead_ends(&at.chunk, at.memory.grads);
-                    self.back(segment, shared, at);
-                });
-                Ok(Some(loss))
-            }
-        }
-    }
-
-    /// The share of a chunk's samples in the loss, and its gradient.
-    fn loss(&self, objective: &dyn ByParts<E>, samples: Range<usize>, (outputs, d_outputs): (&[E], &mut [E]), threads: Option<usize>) -> E {
-        /// How many samples are worth waking a thread.
-        const PIECE: usize = 64;
-        let (count, mut losses) = (samples.len(), [E::zero(); SHARED / PIECE]);
-        let Some(threads) = threads.filter(|_| count > PIECE && count <= SHARED) else { return objective.part(samples, outputs, d_outputs) };
-        let (width, of_pieces) = (outputs.len() / count, Storage::new(&mut losses));
-        in_pieces(threads, d_outputs, PIECE * width, &|begin, d_outputs| {
-            let (first, outputs) = (begin / width, &outputs[begin..begin + d_outputs.len()]);
-            let samples = samples.start + first..samples.start + first + outputs.len() / width;
-            // SAFETY: each piece has one of them.
-            let loss = unsafe { of_pieces.write(first / PIECE..first / PIECE + 1) };
-            loss[0] = objective.part(samples, outputs, d_outputs);
-        });
-        losses.into_iter().fold(E::zero(), |sum, loss| sum + loss)
-    }
-
     /// A value of the whole batch, and its gradient.
     ///
     /// # Safety
     /// Nobody writes them.
-    unsafe fn whole<'a>(&self, at: InMemory<'a, E>, value: usize) -> (&'a [E], &'a [E]) {
+    pub(super) unsafe fn whole<'a>(&self, at: InMemory<'a, E>, value: usize) -> (&'a [E], &'a [E]) {
         let (buffer, samples) = (&self.plan.values[value], at.batch.samples);
         let place = |begin: usize| begin * samples..(begin + buffer.numel) * samples;
         // SAFETY: the caller's contract.
@@ -410,7 +232,7 @@ where
     }
 
     /// Calls `with` with a batch, the memory that it has been computed in, and what steps know of the whole of it.
-    fn in_memory<R>(&mut self, batch: &Batch<'_, E>, with: impl FnOnce(&Self, InMemory<'_, E>, &mut [E]) -> R) -> R {
+    pub(super) fn in_memory<R>(&mut self, batch: &Batch<'_, E>, with: impl FnOnce(&Self, InMemory<'_, E>, &mut [E]) -> R) -> R {
         let (mut workspace, mut known) = (core::mem::take(&mut self.workspace), core::mem::take(&mut self.known));
         let Workspace { data, grads, shares } = &mut workspace;
         let memory = Memory { data: Storage::new(data), grads: Storage::new(grads) };
@@ -419,131 +241,12 @@ where
         result
     }
 
-    /// How many threads are worth waking for all blocks: a few multiplications are done sooner by the thread whose cache has the
-    /// numbers.
-    fn threads_for_blocks(&self, at: InMemory<'_, E>) -> usize {
-        const WORTH: usize = 1 << 19;
-        if at.batch.samples * self.plan.params < WORTH && self.plan.params < WORTH / 8 { 1 } else { self.threads }
-    }
-
-    /// The gradients of a block of parameters: over the whole batch where they were deferred, and otherwise over its parts, in
-    /// order.
-    fn block_gradients(&self, at: InMemory<'_, E>, block: &Block, gradients: &mut [E]) {
-        if at.batch.samples == 0 {
-            return gradients.fill(E::zero());
-        }
-        let Some(Deferral { step, params, input, d_output }) = self.deferral(at, block) else {
-            for (i, part) in self.parts[..at.batch.parts()].iter().enumerate() {
-                let part = &lock(part).gradients[block.params.clone()];
-                if i == 0 {
-                    gradients.copy_from_slice(part);
-                } else {
-                    gradients.iter_mut().zip(part).for_each(|(sum, &g)| *sum += g);
-                }
-            }
-            return;
-        };
-        step.gradients(params, input, d_output, gradients);
-    }
-
-    /// Of what the gradients of a block are made, if they were deferred; all chunks have gone back.
-    fn deferral<'a>(&'a self, at: InMemory<'a, E>, block: &Block) -> Option<Deferral<'a, E>> {
-        let node = &self.plan.nodes[block.node?];
-        let (step, begin) = (node.step.deferred()?, node.params.start);
-        // SAFETY: nobody writes values or their gradients any more.
-        let (input, d_output) = unsafe { (self.whole(at, node.inputs[0].value).0, self.whole(at, node.output).1) };
-        Some(Deferral { step, params: block.params.start - begin..block.params.end - begin, input, d_output })
-    }
-
-    /// All gradients, for who wants to see them.
-    fn collect(&mut self, batch: &Batch<'_, E>) {
-        let (mut gradients, parts) = (core::mem::take(&mut self.gradients), core::mem::take(&mut self.plan.gradients));
-        let mut left = &mut gradients[..];
-        for part in &parts {
-            let (before, of_part) = left.split_at_mut(part.begin);
-            self.collect_part(batch, part, of_part, None);
-            left = before;
-        }
-        (self.gradients, self.plan.gradients) = (gradients, parts);
-    }
-
-    /// The gradients of one part, from its first parameter on.
-    fn collect_part(&mut self, batch: &Batch<'_, E>, part: &GradientPart, gradients: &mut [E], meanwhile: Option<Meanwhile<'_>>) {
-        let of_part = Storage::new(gradients);
-        self.in_memory(batch, |engine, at, _| {
-            Pool::global().run_weighted(engine.threads_for_blocks(at), &part.ends, &|_, i| {
-                let block = &engine.plan.blocks[part.blocks[i]];
-                // SAFETY: blocks are disjoint.
-                let gradients = unsafe { of_part.write(block.params.start - part.begin..block.params.end - part.begin) };
-                engine.block_gradients(at, block, gradients);
-                meanwhile.inspect(Meanwhile::go_on);
-            });
-        });
-    }
-
-    /// A step of an optimizer, when all chunks have gone back; the gradients may be `summed` already.
-    fn update(&mut self, batch: &Batch<'_, E>, optimizer: &mut dyn Optimizer<E>, summed: bool) -> Result<(), Error> {
-        let pass = optimizer.begin(self.plan.params, Changes::default())?;
-        let at_once = !summed && pass.as_ref().is_some_and(|pass| pass.changes.is_empty());
-        if !summed && !at_once {
-            self.collect(batch);
-        }
-        let Some(pass) = pass else { return optimizer.update(&mut self.parameters, &self.gradients) };
-        pass.changes.make(&self.parameters, &mut self.gradients)?;
-        self.step(batch, pass, at_once);
-        Ok(())
-    }
-
-    /// Moves each block of parameters: `at_once` as soon as its gradients are there, or against those that are summed and changed.
-    fn step(&mut self, batch: &Batch<'_, E>, pass: Pass<'_, E>, at_once: bool) {
-        let mut parameters = core::mem::take(&mut self.parameters);
-        let (rule, moved) = (pass.rule, Storage::new(&mut parameters));
-        let mut lists = pass.lists().into_iter().map(Storage::new);
-        let kept: [Option<Storage<'_, E>>; 3] = core::array::from_fn(|i| lists.next().filter(|_| i < rule.keeps()));
-        self.in_memory(batch, |engine, at, _| {
-            Pool::global().run_weighted(engine.threads_for_blocks(at), &engine.plan.block_ends, &|seat, i| {
-                let block = &engine.plan.blocks[i];
-                // SAFETY: blocks are disjoint.
-                let (moved, kept) = unsafe {
-                    let of_block = kept.map(|list| list.map_or::<&mut [E], _>(&mut [], |list| list.write(block.params.clone())));
-                    (moved.write(block.params.clone()), of_block)
-                };
-                if !at_once {
-                    return rule.apply(moved, &engine.gradients[block.params.clone()], kept);
-                }
-                if let Some(gradients) = engine.deferral(at, block).and_then(|of| of.step.rank_one(of.params, of.input, of.d_output)) {
-                    return rule.apply_rank_one(moved, gradients, kept);
-                }
-                let gradients = &mut lock(&engine.rooms[seat]).block[..block.params.len()];
-                engine.block_gradients(at, block, gradients);
-                rule.apply(moved, gradients, kept);
-            });
-        });
-        self.parameters = parameters;
-    }
-
     /// Looks at what a batch has left of a layer: its outputs, and the gradient with respect to them.
     fn visit_layer(&self, layer: usize, inputs: &[E], samples: usize, look: &mut dyn FnMut(&[E], &[E])) {
         let value = &self.plan.values[self.plan.layers[layer]];
         let place = |begin: usize| begin * samples..(begin + value.numel) * samples;
         let numbers = value.data.map_or(inputs, |begin| &self.workspace.data[place(begin)]);
         look(numbers, &self.workspace.grads[place(value.grad)]);
-    }
-
-    /// The share of each chunk in what the step at `node` has to know, in order, and how many samples it is of.
-    fn shares_of<'a>(&self, at: InMemory<'a, E>, node: usize) -> impl Iterator<Item = (usize, &'a [E])> {
-        let (place, width) = (self.plan.nodes[node].known.clone(), self.plan.known);
-        (0..at.batch.chunks()).map(move |chunk| {
-            let begin = chunk * width;
-            // SAFETY: no thread is at work.
-            (at.batch.samples_of(chunk).len(), unsafe { at.shares.read(begin + place.start..begin + place.end) })
-        })
-    }
-
-    /// Merges what all chunks have observed of what the step at `node` has to know, and what all ranks have.
-    fn merge(&self, at: InMemory<'_, E>, share: &Share<'_>, node: usize, way: Way, known: &mut [E]) {
-        self.plan.merge(node, way, self.shares_of(at, node), known);
-        self.plan.merge_ranks(node, way, share, known);
     }
 }
 
@@ -556,22 +259,6 @@ where
     room.grow(numel);
     tensor.try_contiguous().map_err(Error::device("reading the inputs"))?.copy_into(&mut room[..numel]);
     Ok(&room[..numel])
-}
-
-/// The loss of some outputs on dfdx's tape, and its gradient with respect to them.
-fn on_tape<E: Float>(objective: &dyn OnTape<E, Cpu>, outputs: Vec<E>) -> Result<(E, Vec<E>), Error>
-where
-    Cpu: Device<E>,
-{
-    let mut d_outputs = vec![E::zero(); outputs.len()];
-    let shape = (outputs.len(),);
-    let outputs = Cpu::default().try_tensor_from_vec(outputs, shape).map_err(Error::device("making a tensor of the outputs"))?;
-    let loss = objective.taped(outputs.leaky_trace()).map_err(Error::device("computing the loss"))?;
-    let value = loss.as_vec()[0];
-    let mut gradients = loss.try_backward().map_err(Error::device("differentiating the loss"))?;
-    gradients.try_alloc_for(&outputs).map_err(Error::device("differentiating the loss"))?;
-    gradients.get(&outputs).copy_into(&mut d_outputs);
-    Ok((value, d_outputs))
 }
 
 /// Numbers that a network can be looked at in, layer by layer, as it computes with them on the host: `f32` and `f64`.

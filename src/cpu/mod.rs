@@ -6,7 +6,9 @@
 //! - `batch`: how a batch is cut into parts and chunks, which depend on the batch alone and never on the number of threads.
 //! - `prepare`: what steps make of their parameters before a batch of many chunks.
 //! - `pass`: the way of one chunk through the steps, there and back.
-//! - `engine`: runs a plan over a batch, segment by segment where steps look at the whole of it.
+//! - `engine`: what a plan is run with, and the way of samples that only go forward.
+//! - `differentiate`: a batch there and back, segment by segment where steps look at the whole of it.
+//! - `update`: the gradients of parameters, block by block, and the steps of optimizers against them.
 //! - `together`: what ranks sum while others of their gradients are still computed.
 //! - `single`: runs a plan for one sample, in memory of its own.
 //! - `stream`: runs a plan position by position, for writing text.
@@ -15,6 +17,7 @@
 
 mod aligned;
 mod batch;
+mod differentiate;
 mod engine;
 mod fuse;
 mod pass;
@@ -26,6 +29,7 @@ mod single;
 pub(crate) mod steps;
 mod stream;
 mod together;
+mod update;
 mod whole_batch;
 
 pub(crate) use batch::CHUNK;

@@ -5,15 +5,14 @@ use super::machine::{Machine, Memory};
 use super::planner::{Plan, Planner, Purpose, SEED, Shown};
 use super::step::{Step, Way};
 use super::update::{ROOM, Update};
-use crate::engine::{Architecture, AttentionMap, ByParts, Criterion, Engine, Flat, Gradients, Objective, OnTape, Precision, State};
+use crate::engine::{Architecture, AttentionMap, ByParts, Criterion, Engine, Flat, Gradients, Objective, OnTape, Precision, State, on_tape};
 use crate::error::Error;
 use crate::float::Float;
 use crate::group::Share;
 use crate::learn::kept::{Away, Kept};
 use crate::learn::{Changes, Optimizer, Pass};
 use crate::noise::Noise;
-use dfdx::prelude::{Backward, TensorFromVec, Trace};
-use dfdx::tensor_ops::Device;
+use dfdx::prelude::TensorFromVec;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// The fused lowering: one list of calls for a network and a batch size, without a tape.
@@ -327,18 +326,6 @@ fn lock<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {
 fn by_parts<E: Float>(loss: &dyn ByParts<E>, outputs: &[E], samples: usize) -> (E, Vec<E>) {
     let mut d_outputs = vec![E::zero(); outputs.len()];
     (loss.part(0..samples, outputs, &mut d_outputs), d_outputs)
-}
-
-/// A loss in dfdx operations, and its gradient.
-fn on_tape<E: Float, D: Device<E>>(loss: &dyn OnTape<E, D>, device: &D, outputs: Vec<E>) -> Result<(E, Vec<E>), Error> {
-    const DIFFERENTIATING: &str = "differentiating the loss";
-    let shape = (outputs.len(),);
-    let outputs: Flat<E, D> = device.try_tensor_from_vec(outputs, shape).map_err(Error::device("copying the outputs to it"))?;
-    let taped = loss.taped(outputs.leaky_trace()).map_err(Error::device("computing the loss"))?;
-    let value = taped.as_vec()[0];
-    let mut gradients = taped.try_backward().map_err(Error::device(DIFFERENTIATING))?;
-    gradients.try_alloc_for(&outputs).map_err(Error::device(DIFFERENTIATING))?;
-    Ok((value, gradients.get(&outputs).as_vec()))
 }
 
 impl<E: Float, M: Machine<E>> Engine<E, M::Device> for Fused<E, M> {

@@ -199,12 +199,13 @@ ATTEND __global__ void attend(const int *sizes, const real *q, const real *k, co
                 shared.weights[part.own_row + i][part.own_column + j * SIDE] = weights[j];
             }
             real added = row_sum(weights[0] + weights[1]);
-            if (!is_seen) continue;
-            real kept = is_any[i] ? exp(largest[i] - highest) : real(1);
-            sum[i] = sum[i] * kept + added;
-            means.scale(i, kept);
-            largest[i] = highest;
-            is_any[i] = true;
+            if (is_seen) {
+                real kept = is_any[i] ? exp(largest[i] - highest) : real(1);
+                sum[i] = sum[i] * kept + added;
+                means.scale(i, kept);
+                largest[i] = highest;
+                is_any[i] = true;
+            }
         }
         means.add(shared, part, values, first);
     }

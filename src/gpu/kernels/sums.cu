@@ -83,6 +83,8 @@ extern "C" __global__ void sums_of_rows(const real *dy, const real *x, const rea
 extern "C" __global__ void sum_slots(int n, const real *from, real *to, int slots, int stride, int add) {
     EACH(i, n);
     real sum = 0;
+    // Several are on their way at once.
+#pragma unroll 8
     for (int slot = 0; slot < slots; slot++) sum += from[slot * stride + i];
     put(to + i, sum, add);
 }
