@@ -1,11 +1,16 @@
-"""PyTorch eager, torch.compile and JAX on the networks of `benches/workloads`, on the CPU.
+"""PyTorch eager, torch.compile and JAX on the networks of `benches/workloads`, on the CPU; PyTorch also on a GPU.
 
     peers.py --peer eager|compile|jax [--workload NAME]... [--threads 2] [--seconds 0.5] [--serve] [--memory STEPS]
+    peers.py --peer eager|graphs --device cuda [--times 16] [--tf32] ..
     peers.py --dump DIR
 
 Options and output are those of the programs beside it. A step of training is the forward pass, the mean loss, the way back
 and the optimizer's update on one fixed random batch. `--dump` writes parameters, batches, losses and gradients, for
 `speed-formwork --check DIR` to compare with. Needs torch, and jax for its part.
+
+On a GPU a step copies its batch there first, from pinned memory, and a round ends when the GPU has done all of it; `graphs` is
+the whole step as one CUDA graph. `--tf32` is `set_float32_matmul_precision("high")`; convolutions are in TF32 without it, as PyTorch
+has it.
 """
 
 import argparse
@@ -35,13 +40,14 @@ LEARNING_RATE = 1e-3
 ROUND, ROUNDS, WARM_UP = 0.02, 5, 3
 
 
-def measure(step, seconds):
+def measure(step, seconds, wait):
     """The fastest, the median and the slowest round, in microseconds for a step."""
 
     def timed(steps):
         start = time.perf_counter()
         for _ in range(steps):
             step()
+        wait()
         return (time.perf_counter() - start) / steps
 
     timed(WARM_UP)
@@ -60,14 +66,16 @@ def parsed(name):
 
 
 class Torch:
-    """PyTorch, as it is or compiled."""
+    """PyTorch, as it is, compiled, or as CUDA graphs."""
 
-    def __init__(self, threads, compiled=False):
+    def __init__(self, threads, compiled=False, device="cpu", graphs=False, tf32=False, times=1):
         import torch
 
-        self.compiled = compiled
+        self.compiled, self.device, self.graphs, self.times = compiled, device, graphs, times
         torch.manual_seed(0)
         torch.set_num_threads(threads)
+        if tf32:
+            torch.set_float32_matmul_precision("high")
         if compiled:
             # Networks of one program share the limit.
             torch._dynamo.config.recompile_limit = 64
@@ -125,12 +133,21 @@ class Torch:
             return inputs, torch.randint(0, 2, (samples, 64, 64)), F.cross_entropy
         return inputs, torch.randint(0, 10, (samples,)), F.cross_entropy
 
+    def wait(self):
+        """Until all is done that was asked for."""
+        if self.device == "cuda":
+            import torch
+
+            torch.cuda.synchronize()
+
     def step(self, name):
+        if self.device == "cuda":
+            return self.step_on_gpu(name)
         import torch
 
         network, trains, samples = parsed(name)
         model = self.network(network)
-        inputs, targets, loss = self.batch(network, samples)
+        inputs, targets, loss = self.batch(network, samples * self.times)
         if not trains:
             model.eval()
             call = torch.compile(model) if self.compiled else model
@@ -140,10 +157,7 @@ class Torch:
                     call(inputs)
 
             return infer
-        if network in ("encoder", "unet"):
-            optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
-        else:
-            optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE)
+        optimizer = self.optimizer(network, model)
 
         def forward():
             return loss(model(inputs), targets)
@@ -158,6 +172,56 @@ class Torch:
             update()
 
         return train
+
+    def optimizer(self, network, model):
+        import torch
+
+        if network in ("encoder", "unet"):
+            return torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, capturable=self.graphs)
+        return torch.optim.SGD(model.parameters(), lr=LEARNING_RATE)
+
+    def step_on_gpu(self, name):
+        import torch
+
+        network, trains, samples = parsed(name)
+        model = self.network(network).to(self.device)
+        inputs, targets, loss = self.batch(network, samples * self.times)
+        pinned = [inputs.pin_memory(), targets.pin_memory()] if trains else [inputs.pin_memory()]
+        there = [tensor.to(self.device) for tensor in pinned]
+        optimizer = self.optimizer(network, model)
+
+        def copy():
+            for to, tensor in zip(there, pinned):
+                to.copy_(tensor, non_blocking=True)
+
+        if trains:
+
+            def compute():
+                optimizer.zero_grad(set_to_none=True)
+                loss(model(there[0]), there[1]).backward()
+                optimizer.step()
+
+        else:
+            model.eval()
+            outputs = torch.empty_like(model(there[0]), device="cpu").pin_memory()
+
+            def compute():
+                with torch.no_grad():
+                    outputs.copy_(model(there[0]), non_blocking=True)
+
+        if not self.graphs:
+            return lambda: (copy(), compute())
+        # On a stream of its own first, as PyTorch asks for: what is made at the first step is not recorded.
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(WARM_UP):
+                compute()
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            compute()
+        return lambda: (copy(), graph.replay())
 
     def keep_off_kinks(self, model, inputs):
         """Moves the biases of batch norms so that no number is almost zero where a ReLU follows. Of a million such numbers some
@@ -226,6 +290,9 @@ class Jax:
         if threads != len(os.sched_getaffinity(0)):
             # It has no such setting; it takes the processors that the process may use.
             print(f"jax uses {len(os.sched_getaffinity(0))} threads", file=sys.stderr)
+
+    def wait(self):
+        """Steps wait by themselves."""
 
     def network(self, name):
         """A function of parameters and inputs, and the shapes of the parameters."""
@@ -372,7 +439,10 @@ def peak_memory():
 
 def options():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--peer", choices=["eager", "compile", "jax"], default="eager")
+    parser.add_argument("--peer", choices=["eager", "compile", "jax", "graphs"], default="eager")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--times", type=int, default=1, help="batches of so many times as many samples")
+    parser.add_argument("--tf32", action="store_true")
     parser.add_argument("--workload", action="append")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=0.5)
@@ -391,7 +461,12 @@ def main():
 
         print(f"PyTorch {torch.__version__.split('+')[0]}, JAX {jax.__version__}")
         return
-    peer = Jax(asked.threads) if asked.peer == "jax" else Torch(asked.threads, asked.peer == "compile")
+    if asked.peer == "graphs" and asked.device != "cuda":
+        sys.exit("graphs are for --device cuda")
+    if asked.peer == "jax":
+        peer = Jax(asked.threads)
+    else:
+        peer = Torch(asked.threads, asked.peer == "compile", asked.device, asked.peer == "graphs", asked.tf32, asked.times)
     workloads = asked.workload or WORKLOADS
     if asked.dump:
         os.makedirs(asked.dump, exist_ok=True)
@@ -409,7 +484,7 @@ def main():
     for name in (line.strip() for line in sys.stdin) if asked.serve else workloads:
         if name not in steps:
             steps[name] = peer.step(name)
-        times = "\t".join(f"{time:.2f}" for time in measure(steps[name], asked.seconds))
+        times = "\t".join(f"{time:.2f}" for time in measure(steps[name], asked.seconds, peer.wait))
         print(f"{name}\t{asked.peer}\t{asked.threads}\t{times}", flush=True)
 
 

@@ -7,8 +7,8 @@ mod networks;
 use criterion::{Criterion, criterion_group, criterion_main};
 
 fn workloads(criterion: &mut Criterion) {
-    for workload in networks::all() {
-        let mut step = workload.step(None);
+    for workload in networks::all(1) {
+        let mut step = workload.step(networks::How::default()).expect("the device is there");
         criterion.bench_function(workload.name(), |bencher| bencher.iter(&mut step));
     }
 }

@@ -5,6 +5,7 @@
 pub mod random;
 
 use formwork::data::Target;
+use formwork::engine::Precision;
 use formwork::prelude::*;
 use random::Random;
 use std::hint::black_box;
@@ -42,20 +43,34 @@ type Level<const C: usize, Below> =
 #[network([1, 64, 64] => [2, 64, 64])]
 pub type UNet = (Twice<1, 16>, Level<16, Level<32, Level<64, ()>>>, Conv2d<16, 2, 1>);
 
-/// All of them, in the order of the tables.
-pub fn all() -> Vec<Box<dyn Workload>> {
+/// All of them, in the order of the tables, with so many times the samples that their names say.
+pub fn all(times: usize) -> Vec<Box<dyn Workload>> {
     vec![
-        classes::<Mlp>("mlp_train_b1", 1),
-        classes::<Mlp>("mlp_train_b64", 64),
-        classes::<Mlp>("mlp_train_b256", 256),
-        classes::<Cnn>("cnn_train_b64", 64),
-        classes::<Cnn>("cnn_train_b128", 128),
-        Box::new(Infer { name: "cnn_infer_b1", samples: 1 }),
-        Box::new(Infer { name: "cnn_infer_b64", samples: 64 }),
-        classes::<LastOfLstm>("lstm_train_b32", 32),
-        train::<Encoder, Values<Rank2<64, 128>>, _, _>("encoder_train_b16", 16, Mse, || Adam::new(LEARNING_RATE)),
-        train::<UNet, Labels<Const<2>, Rank2<64, 64>>, _, _>("unet_train_b8", 8, CrossEntropy::default(), || Adam::new(LEARNING_RATE)),
+        classes::<Mlp>("mlp_train_b1", times),
+        classes::<Mlp>("mlp_train_b64", 64 * times),
+        classes::<Mlp>("mlp_train_b256", 256 * times),
+        classes::<Cnn>("cnn_train_b64", 64 * times),
+        classes::<Cnn>("cnn_train_b128", 128 * times),
+        Box::new(Infer { name: "cnn_infer_b1", samples: times }),
+        Box::new(Infer { name: "cnn_infer_b64", samples: 64 * times }),
+        classes::<LastOfLstm>("lstm_train_b32", 32 * times),
+        train::<Encoder, Values<Rank2<64, 128>>, _, _>("encoder_train_b16", 16 * times, Mse, || Adam::new(LEARNING_RATE)),
+        train::<UNet, Labels<Const<2>, Rank2<64, 64>>, _, _>("unet_train_b8", 8 * times, CrossEntropy::default(), || Adam::new(LEARNING_RATE)),
     ]
+}
+
+/// The models that are measured: with the feature `cuda` the engine with kernels of our own, which no model has by default yet.
+#[cfg(not(feature = "cuda"))]
+type Measured<N> = Model<N>;
+#[cfg(feature = "cuda")]
+type Measured<N> = Model<N, f32, AutoDevice, formwork::gpu::Fused<f32, formwork::gpu::Card>>;
+
+/// How a step is done.
+#[derive(Clone, Copy, Default)]
+pub struct How {
+    /// Up to so many threads, or as many as there are.
+    pub threads: Option<usize>,
+    pub precision: Precision,
 }
 
 /// What is done again and again.
@@ -68,8 +83,11 @@ pub type Numbers = Vec<(String, Vec<f32>)>;
 pub trait Workload {
     fn name(&self) -> &'static str;
 
-    /// One step of training or one inference, on up to so many threads, or as many as there are.
-    fn step(&self, threads: Option<usize>) -> Step;
+    /// One step of training or one inference.
+    ///
+    /// # Errors
+    /// Those of the device.
+    fn step(&self, how: How) -> Result<Step, Error>;
 
     /// What the network makes of a batch with the parameters of a file: classes are given as numbers too.
     fn numbers(&self, parameters: &Path, inputs: Vec<f32>, targets: &[f32]) -> Result<Numbers, Error>;
@@ -139,19 +157,19 @@ where
         self.name
     }
 
-    fn step(&self, threads: Option<usize>) -> Step {
+    fn step(&self, how: How) -> Result<Step, Error> {
         let mut random = Random::new(SEED);
         let (inputs, targets) = (random.normals(self.samples * N::Input::WIDTH), T::drawn(&mut random, self.samples * T::PER_SAMPLE));
-        let batch = MiniBatch::<N::Input, T>::new(inputs, targets).expect("as many numbers as the types say");
-        let (mut model, mut optimizer, loss) = (model::<N>(threads), (self.optimizer)(), self.loss);
-        Box::new(move || {
+        let batch = MiniBatch::<N::Input, T>::new(inputs, targets)?;
+        let (mut model, mut optimizer, loss) = (model::<N>(how)?, (self.optimizer)(), self.loss);
+        Ok(Box::new(move || {
             let loss = model.train(black_box(&batch), &loss, &mut optimizer);
-            black_box(loss.expect("the batch has samples"));
-        })
+            black_box(loss.expect("the batch has samples, and the first step was taken"));
+        }))
     }
 
     fn numbers(&self, parameters: &Path, inputs: Vec<f32>, targets: &[f32]) -> Result<Numbers, Error> {
-        let mut model = model::<N>(None);
+        let mut model = model::<N>(How::default())?;
         model.load(parameters)?;
         let gradients = model.gradients(&MiniBatch::<N::Input, T>::new(inputs, T::read(targets))?, &self.loss)?;
         let of_parameter = |param: formwork::types::NamedParam| {
@@ -174,30 +192,36 @@ impl Workload for Infer {
         self.name
     }
 
-    fn step(&self, threads: Option<usize>) -> Step {
-        let model = model::<Cnn>(threads);
-        let images = images(&model, Random::new(SEED).normals(self.samples * 784));
+    fn step(&self, how: How) -> Result<Step, Error> {
+        let (model, pixels) = (model::<Cnn>(how)?, Random::new(SEED).normals(self.samples * 784));
+        if cfg!(feature = "cuda") {
+            // From the host to the host, as a tensor's numbers would go twice.
+            let batch = MiniBatch::<Rank3<1, 28, 28>, Class<10>>::new(pixels, vec![0; self.samples])?;
+            return Ok(Box::new(move || drop(black_box(model.predict(black_box(&batch)).expect("the device computes")))));
+        }
+        let images = images(&model, pixels);
         // The tensor's numbers are shared, not copied.
-        Box::new(move || drop(black_box(model.forward::<usize>(black_box(&images).clone()))))
+        Ok(Box::new(move || drop(black_box(model.forward::<usize>(black_box(&images).clone())))))
     }
 
     fn numbers(&self, parameters: &Path, inputs: Vec<f32>, _: &[f32]) -> Result<Numbers, Error> {
-        let mut model = model::<Cnn>(None);
+        let mut model = model::<Cnn>(How::default())?;
         model.load(parameters)?;
         let outputs = model.try_forward::<usize>(images(&model, inputs))?;
         Ok(vec![("output".to_owned(), outputs.as_vec())])
     }
 }
 
-fn images(model: &Model<Cnn>, pixels: Vec<f32>) -> Tensor<Batch<usize, Rank3<1, 28, 28>>, f32, AutoDevice> {
+fn images(model: &Measured<Cnn>, pixels: Vec<f32>) -> Tensor<Batch<usize, Rank3<1, 28, 28>>, f32, AutoDevice> {
     let samples = pixels.len() / 784;
     model.device().tensor_from_vec(pixels, (samples, Const, Const, Const))
 }
 
-fn model<N: Network>(threads: Option<usize>) -> Model<N> {
-    let mut model = Model::<N>::new(SEED);
-    if let Some(threads) = threads {
+fn model<N: Network>(how: How) -> Result<Measured<N>, Error> {
+    let mut model = Measured::<N>::try_new(&formwork::device()?, SEED, Scheme::default())?;
+    if let Some(threads) = how.threads {
         model.set_threads(threads);
     }
-    model
+    model.set_precision(how.precision);
+    Ok(model)
 }

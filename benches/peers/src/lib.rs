@@ -107,6 +107,10 @@ pub fn measure(seconds: f64, step: &mut dyn FnMut()) -> Timing {
 #[derive(Clone, Debug)]
 pub struct Options {
     pub threads: Option<usize>,
+    /// How many times as many samples a batch has as its name says.
+    pub times: usize,
+    /// Whether numbers may be rounded to TF32 where they are multiplied.
+    pub tf32: bool,
     pub workloads: Vec<String>,
     pub seconds: f64,
     /// Read names from the standard input and measure each when it comes.
@@ -122,6 +126,8 @@ pub struct Options {
 const HELP: &str = "\
 --workload NAME  measure this one (may be repeated); all if left out
 --threads N      use up to N threads
+--times N        formwork: batches of N times as many samples as their names say
+--tf32           formwork: round to TF32 what is multiplied, on a GPU
 --seconds S      measure each for S seconds (0.5)
 --serve          read names from the standard input, and measure each when it comes
 --memory N       take N steps, and print the peak of memory in KiB before and after
@@ -132,12 +138,24 @@ impl Options {
     /// From the command line; `None` if it asks for help, which is then printed.
     pub fn parse() -> Outcome<Option<Self>> {
         use lexopt::prelude::*;
-        let mut options = Options { threads: None, workloads: Vec::new(), seconds: 0.5, serve: false, memory: None, check: None, list: false };
+        let mut options = Options {
+            threads: None,
+            times: 1,
+            tf32: false,
+            workloads: Vec::new(),
+            seconds: 0.5,
+            serve: false,
+            memory: None,
+            check: None,
+            list: false,
+        };
         let mut parser = lexopt::Parser::from_env();
         while let Some(arg) = parser.next()? {
             match arg {
                 Long("workload") => options.workloads.push(parser.value()?.string()?),
                 Long("threads") => options.threads = Some(parser.value()?.parse()?),
+                Long("times") => options.times = parser.value()?.parse()?,
+                Long("tf32") => options.tf32 = true,
                 Long("seconds") => options.seconds = parser.value()?.parse()?,
                 Long("serve") => options.serve = true,
                 Long("memory") => options.memory = Some(parser.value()?.parse()?),

@@ -3,11 +3,12 @@
 #[path = "../../../workloads/mod.rs"]
 mod workloads;
 
+use formwork::engine::Precision;
 use formwork_peers::{Options, Outcome, Step, WORKLOADS, answer, exit};
 use safetensors::{Dtype, SafeTensors};
 use std::path::Path;
 use std::process::ExitCode;
-use workloads::Workload;
+use workloads::{How, Workload};
 
 /// How far numbers may be from those of PyTorch in `f64`, relative to the largest of a tensor.
 const TOLERANCE: f32 = 1e-5;
@@ -20,7 +21,7 @@ fn run() -> Outcome<()> {
     let Some(options) = Options::parse()? else { return Ok(()) };
     let Some(folder) = &options.check else { return answer("formwork", &WORKLOADS, make, &options) };
     let mut all_agree = true;
-    for workload in workloads::all() {
+    for workload in workloads::all(options.times) {
         if options.workloads.is_empty() || options.workloads.iter().any(|name| name == workload.name()) {
             all_agree &= agrees(workload.as_ref(), Path::new(folder))?;
         }
@@ -29,8 +30,10 @@ fn run() -> Outcome<()> {
 }
 
 fn make(name: &str, options: &Options) -> Outcome<Option<Step>> {
-    let workload = workloads::all().into_iter().find(|workload| workload.name() == name).ok_or_else(|| format!("no workload is called {name}"))?;
-    Ok(Some(workload.step(options.threads)))
+    let mut workloads = workloads::all(options.times).into_iter();
+    let workload = workloads.find(|workload| workload.name() == name).ok_or_else(|| format!("no workload is called {name}"))?;
+    let precision = if options.tf32 { Precision::Tf32 } else { Precision::Float32 };
+    Ok(Some(workload.step(How { threads: options.threads, precision })?))
 }
 
 /// Computes the loss and the gradients of a batch, or the output, with the parameters that PyTorch had; prints the tensor that

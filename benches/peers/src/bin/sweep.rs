@@ -11,6 +11,7 @@ use formwork::prelude::*;
 use formwork_peers::{Options, Outcome, Step, answer, exit};
 use serde_json::{Value, json};
 use std::process::ExitCode;
+use workloads::How;
 
 fn main() -> ExitCode {
     exit(run())
@@ -26,7 +27,7 @@ fn run() -> Outcome<()> {
     let names: Vec<String> = settings.iter().map(Setting::name).collect();
     let make = |name: &str, options: &Options| {
         let at = names.iter().position(|known| known == name).ok_or_else(|| format!("no setting is called {name}"))?;
-        Ok(Some((settings[at].step)(settings[at].samples, options.threads)))
+        Ok(Some((settings[at].step)(settings[at].samples, options.threads)?))
     };
     answer("formwork", &names.iter().map(String::as_str).collect::<Vec<_>>(), make, &options)
 }
@@ -36,7 +37,7 @@ struct Setting {
     kind: &'static str,
     arguments: &'static [(&'static str, usize)],
     samples: usize,
-    step: fn(usize, Option<usize>) -> Step,
+    step: fn(usize, Option<usize>) -> Result<Step, Error>,
 }
 
 impl Setting {
@@ -53,11 +54,11 @@ impl Setting {
 }
 
 /// A step of training of `(Relu, L)`.
-fn step<L: Layer, I: Plain + Sample<Numbers<f32> = Vec<f32>>, O: Plain>(samples: usize, threads: Option<usize>) -> Step
+fn step<L: Layer, I: Plain + Sample<Numbers<f32> = Vec<f32>>, O: Plain>(samples: usize, threads: Option<usize>) -> Result<Step, Error>
 where
     Net<(Relu, L), I, O>: Network<Input = I, Output = O>,
 {
-    workloads::train::<Net<(Relu, L), I, O>, Values<O>, _, _>("", samples, Mse, || Sgd::new(1e-3)).step(threads)
+    workloads::train::<Net<(Relu, L), I, O>, Values<O>, _, _>("", samples, Mse, || Sgd::new(1e-3)).step(How { threads, ..How::default() })
 }
 
 /// `inputs outputs, kernel stride padding dilation groups, side of the image, samples`.
