@@ -50,6 +50,7 @@ fn stack<E: Float>(nodes: Vec<Node<E>>) -> Vec<Node<E>> {
         (end, output) = (node.params.end, node.output);
         layers.push(Layer { step: node.step, params: node.params.start - begin..end - begin, numel: node.numel });
     }
+    pool_first(&stages, &mut layers);
     let numel = layers.last().map_or(0, |layer| layer.numel);
     let step = Box::new(Stack::new(levels, layers));
     vec![Node {
@@ -66,4 +67,15 @@ fn stack<E: Float>(nodes: Vec<Node<E>>) -> Vec<Node<E>> {
         stage: None,
         is_deferred: false,
     }]
+}
+
+/// Has pools come before ReLUs, which have less to do then: the largest of some numbers is the same, whether what is below zero is cut off
+/// before or after.
+fn pool_first<E>(stages: &[Stage], layers: &mut [Layer<E>]) {
+    for (i, pair) in stages.windows(2).enumerate() {
+        if matches!(pair, [Stage::Relu, Stage::MaxPool(_)]) {
+            layers.swap(i, i + 1);
+            layers[i + 1].numel = layers[i].numel;
+        }
+    }
 }
