@@ -29,6 +29,31 @@ pub(crate) struct LayerNormBack<'a, E> {
     pub d_x: Option<(&'a mut [E], bool)>,
 }
 
+/// What is done to a few rows at a time.
+trait ByRows<E> {
+    /// # Safety
+    /// There are `R` rows from `i` on; and the contract of [`Lanes`].
+    unsafe fn rows<V: Lanes<E>, const R: usize>(&mut self, i: usize);
+}
+
+/// All rows, [`TOGETHER`] and then one by one.
+///
+/// # Safety
+/// They are there; and the contract of [`Lanes`].
+#[inline(always)]
+unsafe fn all<E, V: Lanes<E>>(rows: usize, work: &mut impl ByRows<E>) {
+    let whole = rows / TOGETHER * TOGETHER;
+    // SAFETY: the caller's contract.
+    unsafe {
+        for i in (0..whole).step_by(TOGETHER) {
+            work.rows::<V, TOGETHER>(i);
+        }
+        for i in whole..rows {
+            work.rows::<V, 1>(i);
+        }
+    }
+}
+
 impl<E: Float> Kernel<E> for LayerNorm<'_, E> {
     type Output = ();
 
@@ -37,22 +62,12 @@ impl<E: Float> Kernel<E> for LayerNorm<'_, E> {
         let len = self.weight.len();
         let rows = self.y.len() / len;
         assert!(self.x.len() >= rows * len && self.bias.len() == len, "{rows} rows of {len}");
-        let whole = rows / TOGETHER * TOGETHER;
         // SAFETY: as just asserted; and the caller's contract.
-        unsafe {
-            for i in (0..whole).step_by(TOGETHER) {
-                self.rows::<V, TOGETHER>(i);
-            }
-            for i in whole..rows {
-                self.rows::<V, 1>(i);
-            }
-        }
+        unsafe { all::<E, V>(rows, &mut self) };
     }
 }
 
-impl<E: Float> LayerNorm<'_, E> {
-    /// # Safety
-    /// There are `R` rows from `i` on; and the contract of [`Lanes`].
+impl<E: Float> ByRows<E> for LayerNorm<'_, E> {
     #[inline(always)]
     unsafe fn rows<V: Lanes<E>, const R: usize>(&mut self, i: usize) {
         // SAFETY: the caller's contract.
@@ -80,24 +95,13 @@ impl<E: Float> Kernel<E> for LayerNormBack<'_, E> {
         let rows = self.dy.len() / len;
         assert!(self.x.len() >= rows * len && self.d_weight.len() == len && self.d_bias.len() == len, "{rows} rows of {len}");
         assert!(self.d_x.as_ref().is_none_or(|(d_x, _)| d_x.len() >= rows * len), "a gradient for {rows} rows of {len}");
-        let whole = rows / TOGETHER * TOGETHER;
         // SAFETY: as just asserted; and the caller's contract.
-        unsafe {
-            for i in (0..whole).step_by(TOGETHER) {
-                self.rows::<V, TOGETHER>(i);
-            }
-            for i in whole..rows {
-                self.rows::<V, 1>(i);
-            }
-        }
+        unsafe { all::<E, V>(rows, &mut self) };
     }
 }
 
-impl<E: Float> LayerNormBack<'_, E> {
+impl<E: Float> ByRows<E> for LayerNormBack<'_, E> {
     /// `x̂` is computed anew: that costs less than a place to keep it.
-    ///
-    /// # Safety
-    /// There are `R` rows from `i` on; and the contract of [`Lanes`].
     #[inline(always)]
     unsafe fn rows<V: Lanes<E>, const R: usize>(&mut self, i: usize) {
         // SAFETY: the caller's contract.
