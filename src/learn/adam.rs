@@ -100,7 +100,7 @@ impl<E: Float> Adam<E> {
         let [correct_mean, correct_square] = self.betas.map(|beta| 1.0 - beta.powi(steps));
         let rule = AnyRule::Adam(AdamRule {
             rate: E::of(self.learning_rate / correct_mean),
-            scale: E::of(correct_square.sqrt().recip()),
+            root: E::of(correct_square.sqrt()),
             keep: self.betas.map(E::of),
             fresh: self.betas.map(|beta| E::of(1.0 - beta)),
             epsilon: E::of(self.epsilon),
@@ -115,7 +115,7 @@ impl<E: Float> Adam<E> {
 #[derive(Clone, Copy)]
 pub(crate) struct AdamRule<E> {
     rate: E,
-    scale: E,
+    root: E,
     keep: [E; 2],
     fresh: [E; 2],
     epsilon: E,
@@ -129,7 +129,7 @@ impl<E: Float> Rule<E, 2> for AdamRule<E> {
     fn coefficients(self) -> Vec<E> {
         let [first, second] = self.keep;
         let [fresh_first, fresh_second] = self.fresh;
-        vec![self.rate, self.scale, first, second, fresh_first, fresh_second, self.epsilon, self.decay, self.keep_parameter]
+        vec![self.rate, self.root, first, second, fresh_first, fresh_second, self.epsilon, self.decay, self.keep_parameter]
     }
 
     #[inline(always)]
@@ -137,6 +137,6 @@ impl<E: Float> Rule<E, 2> for AdamRule<E> {
         let g = g + self.decay * p;
         let m = self.keep[0] * m + self.fresh[0] * g;
         let v = self.keep[1] * v + self.fresh[1] * g * g;
-        (self.keep_parameter * p - self.rate * m / (v.sqrt() * self.scale + self.epsilon), [m, v])
+        (self.keep_parameter * p - self.rate * m / (v.sqrt() / self.root + self.epsilon), [m, v])
     }
 }

@@ -35,9 +35,9 @@ extern "C" __global__ void rms_prop(int n, real *p, const real *g, real *k, cons
 
 extern "C" __global__ void adam(int n, real *p, const real *g, real *k, const real *c) {
     EACH(i, n);
-    real rate = c[0], scale = c[1], epsilon = c[6], decay = c[7], keep_parameter = c[8];
+    real rate = c[0], root = c[1], epsilon = c[6], decay = c[7], keep_parameter = c[8];
     real d = g[i] + decay * p[i], m = c[2] * k[i] + c[4] * d, v = c[3] * k[n + i] + c[5] * d * d;
     k[i] = m;
     k[n + i] = v;
-    p[i] = keep_parameter * p[i] - rate * m / (sqrt(v) * scale + epsilon);
+    p[i] = keep_parameter * p[i] - rate * m / (sqrt(v) / root + epsilon);
 }
