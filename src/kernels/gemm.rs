@@ -136,9 +136,7 @@ pub trait Element: Vector + num_traits::Float + core::ops::AddAssign {}
 impl Element for f32 {}
 impl Element for f64 {}
 
-/// How many numbers along `k` pay for the sums over the lanes, for each row behind the second, and for any number of rows; a row or two
-/// never pay for a copy of `B`.
-const LONG_FOR_ROW: usize = 12;
+/// How many numbers along `k` pay for the sums over the lanes.
 const LONG: usize = 192;
 /// Up to how many rows a copy of `B` would not pay.
 const FEW: usize = 24;
@@ -188,7 +186,7 @@ impl<E: Element> Product<'_, '_, E> {
         if m == 0 || n == 0 {
             return;
         }
-        let is_long = a.col == 1 && b.row == 1 && k >= LONG.min(LONG_FOR_ROW * m.saturating_sub(2)) && m <= FEW;
+        let is_long = a.col == 1 && b.row == 1 && k >= LONG && m <= FEW;
         let is_flat = k == 1 && b.col == 1;
         if k == 0 || is_long || is_flat {
             self.begin();
