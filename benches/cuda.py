@@ -60,7 +60,8 @@ def torch_version():
 def text_of(asked, times):
     workloads = asked.workload or compare.WORKLOADS
     parts = []
-    for suffix, title in (("", "Numbers of 32 bits"), (TF32, "Factors in TF32")):
+    exact = "Numbers of 32 bits as they are; but PyTorch convolves in TF32, which is its default"
+    for suffix, title in (("", exact), (TF32, "Factors in TF32")):
         peers = [EAGER + suffix, GRAPHS + suffix]
         ratios = [[w, *(times.ratio(peer, OURS + suffix, w) for peer in peers)] for w in workloads]
         absolute = [[w, *(times.shown(name, w) for name in (OURS + suffix, *peers))] for w in workloads]

@@ -164,7 +164,7 @@ where
         let (mut model, mut optimizer, loss) = (model::<N>(how)?, (self.optimizer)(), self.loss);
         Ok(Box::new(move || {
             let loss = model.train(black_box(&batch), &loss, &mut optimizer);
-            black_box(loss.expect("the batch has samples, and the first step was taken"));
+            black_box(loss.expect("the batch has samples, and the device computes"));
         }))
     }
 
